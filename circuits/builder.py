@@ -1,0 +1,120 @@
+"""The workbench on which gadgets are put together into a circuit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from circuits.circuit import (
+    MAXIMUM_DEGREE,
+    Circuit,
+    CompiledOutcome,
+    Constraint,
+    Filler,
+)
+from circuits.errors import BadInput, InputReason
+from circuits.expression import AtomKind, Expression, Graph, weighted_sum
+from circuits.schema import BLOCK_ELEMENTS, Schema
+
+
+@dataclass(frozen=True)
+class Column:
+    """A committed column; ``now`` and ``next`` are its value on this row and on the next."""
+
+    index: int
+    now: Expression
+    next: Expression
+
+
+@dataclass
+class Builder:
+    """Collects columns, constraints, public inputs and fillers; ``finish`` freezes them."""
+
+    schema: Schema
+    graph: Graph = field(default_factory=Graph)
+    columns: list[str] = field(default_factory=list)
+    publics: list[str] = field(default_factory=list)
+    constraints: list[Constraint] = field(default_factory=list)
+    fillers: list[Filler] = field(default_factory=list)
+    shared: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def selectors(self) -> list[str]:
+        """Selector names in their fixed order."""
+        slots = range(1, self.schema.records_per_block)
+        return ["first", "last", "closing", "opening", *(f"padding{slot}" for slot in slots)]
+
+    def column(self, name: str) -> Column:
+        """A new committed column."""
+        index = len(self.columns)
+        self.columns.append(name)
+        return Column(
+            index, self.graph.atom(AtomKind.COLUMN, index), self.graph.atom(AtomKind.NEXT, index)
+        )
+
+    def column_array(self, name: str, count: int) -> list[Column]:
+        """``count`` new columns name[0], name[1], ..."""
+        return [self.column(f"{name}[{k}]") for k in range(count)]
+
+    def selector(self, name: str) -> Expression:
+        """A public row selector (see ``circuits.circuit.selector_rows``)."""
+        return self.graph.atom(AtomKind.SELECTOR, self.selectors.index(name))
+
+    def public(self, name: str) -> Expression:
+        """A new public input."""
+        self.publics.append(name)
+        return self.graph.atom(AtomKind.PUBLIC, len(self.publics) - 1)
+
+    def constrain(self, name: str, expression: Expression) -> None:
+        """Require ``expression`` = 0 on every row that is not exempt."""
+        form = self.graph.form(expression)
+        degree = self.graph.form_degree(form)
+        if degree > MAXIMUM_DEGREE:
+            raise BadInput(InputReason.FORMULA, f"constraint {name} has degree {degree}")
+        self.constraints.append(Constraint(name, form, degree))
+
+    def bits(self, name: str, count: int) -> list[Column]:
+        """``count`` boolean columns, lowest bit first."""
+        columns = self.column_array(name, count)
+        for column, label in zip(columns, self.columns[-count:] if count else [], strict=True):
+            self.constrain(f"{label} boolean", column.now * (column.now - 1))
+        return columns
+
+    def finish(self, outcomes: list[CompiledOutcome]) -> Circuit:
+        """The finished circuit."""
+        return Circuit(
+            schema=self.schema,
+            graph=self.graph,
+            columns=tuple(self.columns),
+            selectors=tuple(self.selectors),
+            publics=tuple(self.publics),
+            constraints=tuple(self.constraints),
+            outcomes=tuple(outcomes),
+            fillers=tuple(self.fillers),
+        )
+
+
+@dataclass(frozen=True)
+class Log:
+    """What every gadget may read: the absorbed block and which rows hold records."""
+
+    block: list[Column]
+    active: Column
+    data: Expression
+    schema: Schema
+
+    def element(self, slot: int, name: str) -> Expression:
+        """Channel ``name`` of the record in ``slot`` of this row."""
+        return self.block[slot * self.schema.width + self.schema.position(name)].now
+
+    def index(self, slot: int, name: str) -> int:
+        """The position of that element within the block, 0..7."""
+        index = slot * self.schema.width + self.schema.position(name)
+        if index >= BLOCK_ELEMENTS:
+            raise IndexError(index)
+        return index
+
+
+def from_bits(bits: list[Column], *, following: bool = False) -> Expression:
+    """The integer that little-endian bit columns spell, on this row or on the next."""
+    values = [bit.next if following else bit.now for bit in bits]
+    return weighted_sum(values, [1 << k for k in range(len(bits))])

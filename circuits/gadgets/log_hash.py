@@ -1,0 +1,146 @@
+"""The log hash: one Poseidon permutation per row, the chain value flowing from row to row.
+
+Columns: chain value 8, block 8, states after full rounds 1 to 7 (7 x 16), the S-box output of each
+partial round 20: 148 in all. The last full round is folded into the transition to the next row's
+chain value (degree 3). The transition holds on padding rows too, so it needs no selector; the
+signed chain value is bound on the last active row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.builder import Builder, Column, Log
+from circuits.chain import ROLE_CONSTANTS, Role
+from circuits.circuit import Trace
+from circuits.expression import Expression, weighted_sum
+from circuits.field import P
+from circuits.poseidon import FULL_ROUNDS_EACH_SIDE, MDS, PARTIAL_ROUNDS, WIDTH
+from circuits.poseidon_constants import ROUND_CONSTANTS
+
+HALF = WIDTH // 2
+COLUMN_COUNT = 2 * HALF + 7 * WIDTH + PARTIAL_ROUNDS
+_MATRIX = [[int(v) for v in row] for row in MDS]
+
+
+def _cube(value: Expression) -> Expression:
+    return value * value * value
+
+
+def _mix(values: list[Expression]) -> list[Expression]:
+    return [weighted_sum(values, row) for row in _MATRIX]
+
+
+def _full_round(state: list[Expression], index: int) -> list[Expression]:
+    constants = ROUND_CONSTANTS[index]
+    return _mix([_cube(s + c) for s, c in zip(state, constants, strict=True)])
+
+
+def _bind(
+    builder: Builder, name: str, columns: list[Column], values: list[Expression]
+) -> list[Expression]:
+    for k, (column, value) in enumerate(zip(columns, values, strict=True)):
+        builder.constrain(f"{name}[{k}]", column.now - value)
+    return [column.now for column in columns]
+
+
+def add_log_hash(builder: Builder) -> Log:
+    """Chain, block and ``active`` columns; binds both signed chain values."""
+    chain = builder.column_array("chain", HALF)
+    block = builder.column_array("block", HALF)
+    full = [builder.column_array(f"full{r + 1}", WIDTH) for r in range(4)]
+    sbox = builder.column_array("sbox", PARTIAL_ROUNDS)
+    late = [builder.column_array(f"full{r + 5}", WIDTH) for r in range(3)]
+    active = builder.column("active")
+
+    closing = builder.selector("closing")
+    data_role = [int(v) for v in ROLE_CONSTANTS[Role.DATA]]
+    closing_role = [int(v) for v in ROLE_CONSTANTS[Role.CLOSING]]
+    state = [
+        chain[k].now + closing * (closing_role[k] - data_role[k]) + data_role[k]
+        for k in range(HALF)
+    ] + [column.now for column in block]
+
+    for r in range(FULL_ROUNDS_EACH_SIDE):
+        state = _bind(builder, f"full round {r + 1}", full[r], _full_round(state, r))
+    for r in range(PARTIAL_ROUNDS):
+        constants = ROUND_CONSTANTS[FULL_ROUNDS_EACH_SIDE + r]
+        state = [s + c for s, c in zip(state, constants, strict=True)]
+        builder.constrain(f"partial round {r + 1}", sbox[r].now - _cube(state[0]))
+        state = _mix([sbox[r].now, *state[1:]])
+    first_late = FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS
+    for r in range(3):
+        state = _bind(builder, f"full round {r + 5}", late[r], _full_round(state, first_late + r))
+    state = _full_round(state, first_late + 3)
+    for k in range(HALF):
+        builder.constrain(f"chain[{k}] flows", chain[k].next - state[k] - chain[k].now)
+
+    first, last = builder.selector("first"), builder.selector("last")
+    for k in range(HALF):
+        start = builder.public(f"chain_in[{k}]")
+        builder.constrain(f"chain_in[{k}]", first * (chain[k].now - start))
+    for k in range(HALF):
+        end = builder.public(f"chain_out[{k}]")
+        builder.constrain(f"chain_out[{k}]", last * (chain[k].next - end))
+
+    builder.constrain("active boolean", active.now * (active.now - 1))
+    builder.constrain("active never rises", active.next * (1 - active.now))
+    builder.constrain("last row active", last * (active.now - 1))
+    builder.constrain("row after last inactive", last * active.next)
+
+    log = Log(block, active, active.now - closing, builder.schema)
+    _pad_with_zero(builder, log)
+
+    def fill(trace: Trace) -> None:
+        trace.columns[active.index, : trace.layout.active_rows] = 1
+
+    builder.fillers.append(fill)
+    return log
+
+
+def _pad_with_zero(builder: Builder, log: Log) -> None:
+    """Elements that hold no reading are zero: real records cannot be declared to be padding."""
+    schema = builder.schema
+    for slot in range(schema.records_per_block):
+        base = slot * schema.width
+        for k in range(schema.width):
+            value = log.block[base + k].now
+            if slot:
+                builder.constrain(
+                    f"padding of slot {slot}[{k}]", builder.selector(f"padding{slot}") * value
+                )
+            if k >= schema.elements:
+                builder.constrain(f"filling of slot {slot}[{k}]", log.data * value)
+
+
+def fill_log_hash(trace: Trace, chain_in: NDArray[np.uint64], rows: int) -> NDArray[np.uint64]:
+    """Fill the hash columns of rows 0..rows-1 in plain NumPy, one row after the other.
+
+    The reference for the prover's kernel; padding rows absorb zero blocks in the data role.
+    Returns the chain value after the last row.
+    """
+    closing = {int(v) for v in trace.layout.closing}
+    chain = np.array(chain_in, dtype=np.uint64)
+    constants = np.array(ROUND_CONSTANTS, dtype=np.uint64)
+    modulus = np.uint64(P)
+    for row in range(rows):
+        block = np.zeros(HALF, dtype=np.uint64)
+        if row < len(trace.blocks):
+            block[:] = trace.blocks[row]
+        role = Role.CLOSING if row in closing else Role.DATA
+        state = np.concatenate([(chain + ROLE_CONSTANTS[role]) % modulus, block])
+        cells = [*chain, *block]
+        for r in range(2 * FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS):
+            state = (state + constants[r]) % modulus
+            if FULL_ROUNDS_EACH_SIDE <= r < FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS:
+                state[0] = state[0] * state[0] % modulus * state[0] % modulus
+                cells.append(state[0])
+                state = (MDS @ state) % modulus
+            else:
+                state = (MDS @ (state * state % modulus * state % modulus)) % modulus
+                if r != 2 * FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS - 1:
+                    cells.extend(state)
+        trace.columns[:COLUMN_COUNT, row] = cells
+        chain = (state[:HALF] + chain) % modulus
+    return chain
