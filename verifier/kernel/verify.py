@@ -1,0 +1,320 @@
+"""``verify``: DEEP-ALI STARK with FRI, as the numbered protocol of ``docs/protocol.md``.
+
+NumPy and hashlib only. On any bytes whatsoever it returns or raises ``Rejected``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.circuit import Circuit, selector_rows
+from circuits.errors import Reason, Rejected
+from circuits.evaluate import interpreter
+from circuits.field import (
+    DEGREE,
+    Array,
+    P,
+    add,
+    extension,
+    extension_dot,
+    extension_inverse,
+    extension_multiply,
+    extension_power,
+    extension_powers,
+    extension_product,
+    in_proper_subfield,
+    inverse,
+    lift,
+    root_of_unity,
+    root_powers,
+    subtract,
+)
+from circuits.layout import MAXIMUM_LOG2_ROWS, Layout
+from circuits.statement import Statement
+from verifier.kernel.fri import evaluate_final, fold_leaves, layer_points
+from verifier.kernel.merkle import as_words, leaf_digest, root_from_multiproof
+from verifier.kernel.parameters import ParameterSet
+from verifier.kernel.proof import (
+    NONCE_BYTES,
+    PROOF_TAG,
+    PROOF_VERSION,
+    Openings,
+    Reader,
+    Shape,
+    read_openings,
+)
+from verifier.kernel.soundness import proven_bits
+from verifier.kernel.transcript import Transcript, grinding_ok
+
+PROTOCOL = b"zkmeter proof 1"
+_P = np.uint64(P)
+
+
+def proof_shape(circuit: Circuit, parameters: ParameterSet, statement: Statement) -> Shape:
+    """The sizes of a proof of ``statement``; refuses (``TRACE_LENGTH``) more than 2^20 rows."""
+    layout = statement.layout(circuit.schema.records_per_block)
+    log2_rows = layout.log2_rows(parameters.random_rows)
+    if log2_rows > MAXIMUM_LOG2_ROWS:
+        raise Rejected(
+            Reason.TRACE_LENGTH,
+            "too many rows for one claim",
+            expected=f"at most 2^{MAXIMUM_LOG2_ROWS}",
+            got=f"2^{log2_rows}",
+        )
+    return Shape(parameters, log2_rows, circuit.column_count)
+
+
+def start_transcript(circuit: Circuit, shape: Shape, statement: Statement) -> Transcript:
+    """Everything public, before the first prover message."""
+    p = shape.parameters
+    sizes = (p.blowup, p.queries, p.grinding_bits, p.fold, p.final_domain, shape.log2_rows)
+    transcript = Transcript(PROTOCOL)
+    transcript.absorb("parameter set", p.name.encode())
+    transcript.absorb("sizes", b"".join(v.to_bytes(4, "little") for v in sizes))
+    transcript.absorb("circuit", circuit.identifier)
+    transcript.absorb("terms", statement.terms_digest)
+    transcript.absorb("device", statement.checkpoints[0].device)
+    transcript.absorb("checkpoints", statement.checkpoint_digests)
+    transcript.absorb_elements("public inputs", statement.public_inputs(circuit))
+    return transcript
+
+
+def draw_point(transcript: Transcript) -> Array:
+    """z: outside every proper subfield, hence outside H and the evaluation domain."""
+    while True:
+        point: Array = transcript.challenge("point", 1)[0]
+        if not in_proper_subfield(point):
+            return point
+
+
+def verify(
+    circuit: Circuit,
+    parameters: ParameterSet,
+    statement: Statement,
+    proof: bytes,
+    minimum_bits: float,
+) -> None:
+    """Accept silently or raise ``Rejected``; ``minimum_bits`` is the contract's floor."""
+    # 1. Policy: sizes and security from the verifier's side alone.
+    for outcome, total in zip(circuit.outcomes, statement.totals, strict=True):
+        outcome.check_total(total)
+    shape = proof_shape(circuit, parameters, statement)
+    bits = proven_bits(
+        parameters,
+        shape.log2_rows,
+        circuit.column_count,
+        circuit.constraint_count,
+        circuit.max_degree,
+    )
+    if bits < minimum_bits:
+        raise Rejected(
+            Reason.SOUNDNESS_FLOOR, "proven bits", expected=minimum_bits, got=round(bits, 2)
+        )
+    if len(proof) > shape.maximum_bytes:
+        raise Rejected(Reason.PROOF_SIZE, "proof too long", got=len(proof))
+    reader = Reader(proof)
+    if reader.take(4) != PROOF_TAG or reader.take(2) != PROOF_VERSION.to_bytes(2, "little"):
+        raise Rejected(Reason.PROOF_VERSION, "not a proof of this version")
+
+    # 2. Trace commitment, then alpha: combines the constraints (error: constraints * list / |F|).
+    transcript = start_transcript(circuit, shape, statement)
+    trace_root = reader.digest()
+    transcript.absorb("trace root", trace_root)
+    alpha = transcript.challenge("constraints", 1)[0]
+
+    # 3. Quotient chunks and mask, then z: binds all columns (DEEP error: degree * list / |F|).
+    quotient_root = reader.digest()
+    transcript.absorb("quotient root", quotient_root)
+    z = draw_point(transcript)
+
+    # 4. Values out of the domain; the constraints must hold at z.
+    now = reader.elements(shape.columns, DEGREE)
+    following = reader.elements(shape.columns, DEGREE)
+    chunks = reader.elements(shape.chunks, DEGREE)
+    transcript.absorb_elements("values at z", now)
+    transcript.absorb_elements("values at gz", following)
+    transcript.absorb_elements("chunks at z", chunks)
+    _check_constraints(circuit, shape, statement, alpha, z, (now, following, chunks))
+
+    # 5. gamma: combines every column and chunk with independent coefficients (batching error).
+    gamma = transcript.challenge("batching", shape.columns + shape.chunks)
+
+    # 6. FRI commitments; a folding challenge after each layer (commit-phase error).
+    roots, betas = [], []
+    for _ in range(shape.folds):
+        roots.append(reader.digest())
+        transcript.absorb("layer root", roots[-1])
+        betas.append(transcript.challenge("folding", 1)[0])
+    final = reader.elements(shape.final_coefficients, DEGREE)
+    transcript.absorb_elements("final polynomial", final)
+
+    # 7. Grinding, then the query indices (query-phase error).
+    nonce = reader.take(NONCE_BYTES)
+    if not grinding_ok(transcript.state, int.from_bytes(nonce, "little"), parameters.grinding_bits):
+        raise Rejected(Reason.PROOF_GRINDING, "proof of work missing")
+    transcript.absorb("nonce", nonce)
+    queries = transcript.indices("queries", parameters.queries, shape.log2_domain)
+
+    # 8. Open trace and quotient at the queried points.
+    opened = np.unique(queries)
+    trace_rows = _open(
+        reader, opened, shape.log2_domain, shape.columns, trace_root, Reason.PROOF_TRACE_PATH
+    )
+    quotient_rows = _open(
+        reader,
+        opened,
+        shape.log2_domain,
+        shape.quotient_columns,
+        quotient_root,
+        Reason.PROOF_QUOTIENT_PATH,
+    )
+    points = layer_points(0, parameters.fold, shape.log2_domain, opened)
+    expected = _deep_values(
+        shape, z, gamma, points, (trace_rows.values, quotient_rows.values), (now, following, chunks)
+    )
+
+    # 9. Follow every opened point through the layers to the final polynomial.
+    _check_layers(reader, shape, (roots, betas, final), opened, expected)
+    reader.finish()
+
+
+def _check_constraints(
+    circuit: Circuit,
+    shape: Shape,
+    statement: Statement,
+    alpha: Array,
+    z: Array,
+    values: tuple[Array, Array, Array],
+) -> None:
+    """sum alpha^i C_i(z) * exempt(z) = (z^N - 1) * sum z^(k (N - t)) chunk_k(z)."""
+    now, following, chunks = values
+    layout = statement.layout(circuit.schema.records_per_block)
+    z_to_rows = extension_power(z, shape.rows)
+    vanishing = subtract(z_to_rows, extension(1))
+    constraints = interpreter(circuit).constraints(
+        now,
+        following,
+        selectors_at(layout, shape.log2_rows, z, vanishing),
+        lift(statement.public_inputs(circuit)),
+        extension(1),
+        extension_multiply,
+    )
+    combined = extension_dot(constraints, extension_powers(alpha, len(constraints)))
+    exempt = exempt_at(shape, z)
+    step = extension_power(z, shape.rows - shape.parameters.chunk_mask)
+    quotient = extension_dot(chunks, extension_powers(step, shape.chunks))
+    left = extension_multiply(combined, exempt)
+    if not np.array_equal(left, extension_multiply(quotient, vanishing)):
+        raise Rejected(Reason.PROOF_CONSTRAINTS, "constraints do not hold at the drawn point")
+
+
+def exempt_at(shape: Shape, z: Array) -> Array:
+    """prod (z - w^i) over the random rows and the row before them: r + 1 factors."""
+    first = shape.rows - shape.parameters.random_rows - 1
+    rows = np.arange(first, shape.rows, dtype=np.int64)
+    factors = subtract(
+        np.broadcast_to(z, (len(rows), DEGREE)), lift(root_powers(shape.log2_rows, rows))
+    )
+    return extension_product(factors)
+
+
+def selectors_at(layout: Layout, log2_rows: int, z: Array, vanishing: Array) -> Array:
+    """Each selector's polynomial at z, shape (selectors, 6), in O(number of windows).
+
+    A selector is a sum of Lagrange polynomials L_i(z) = (z^N - 1) / N * w^i / (z - w^i).
+    """
+    chosen = list(selector_rows(layout).values())
+    rows = np.concatenate(chosen)
+    points = root_powers(log2_rows, rows)
+    inverses = extension_inverse(subtract(np.broadcast_to(z, (len(rows), DEGREE)), lift(points)))
+    weighted = inverses * points[:, None] % _P
+    out = np.zeros((len(chosen), DEGREE), dtype=np.uint64)
+    at = 0
+    for k, places in enumerate(chosen):
+        out[k] = weighted[at : at + len(places)].sum(axis=0) % _P
+        at += len(places)
+    scale = vanishing * np.uint64(inverse(1 << log2_rows)) % _P
+    return extension_multiply(out, scale)
+
+
+def _open(
+    reader: Reader,
+    indices: NDArray[np.int64],
+    log2_leaves: int,
+    words: int,
+    root: bytes,
+    reason: Reason,
+    *,
+    salted: bool = True,
+) -> Openings:
+    """Read openings and check them against ``root``."""
+    opened = read_openings(reader, [int(i) for i in indices], log2_leaves, words, salted=salted)
+    rows = opened.values.astype(np.uint32)
+    salts = opened.salts or [b""] * len(rows)
+    leaves = [leaf_digest(as_words(row), salt) for row, salt in zip(rows, salts, strict=True)]
+    siblings = iter(opened.siblings)
+    if root_from_multiproof(log2_leaves, opened.indices, leaves, lambda: next(siblings)) != root:
+        raise Rejected(reason, "opened leaves do not lie under the committed root")
+    return opened
+
+
+def _deep_values(
+    shape: Shape,
+    z: Array,
+    gamma: Array,
+    points: Array,
+    rows: tuple[Array, Array],
+    values: tuple[Array, Array, Array],
+) -> Array:
+    """The DEEP combination: two-point quotients of columns, one-point of chunks, the mask."""
+    trace, quotient = rows
+    now, following, chunks = values
+    gz = z * np.uint64(root_of_unity(shape.log2_rows)) % _P
+    of_columns, of_chunks = gamma[: shape.columns], gamma[shape.columns :]
+    slope = extension_multiply(subtract(following, now), extension_inverse(subtract(gz, z)))
+    at_z = extension_dot(of_columns, now)
+    slope_sum = extension_dot(of_columns, slope)
+
+    x = lift(points)
+    x_minus_z = subtract(x, np.broadcast_to(z, x.shape))
+    x_minus_gz = subtract(x, np.broadcast_to(gz, x.shape))
+    line = add(np.broadcast_to(at_z, x.shape), extension_multiply(x_minus_z, slope_sum))
+    # at most 2^32 terms below 2^31
+    combined = (trace[:, :, None] * of_columns[None] % _P).sum(axis=1) % _P
+    inverse_both = extension_inverse(extension_multiply(x_minus_z, x_minus_gz))
+    total = extension_multiply(subtract(combined, line), inverse_both)
+
+    parts = quotient.reshape(len(points), shape.chunks + 1, DEGREE)
+    differences = subtract(parts[:, :-1], np.broadcast_to(chunks, parts[:, :-1].shape))
+    chunk_sum = extension_multiply(differences, of_chunks[None]).sum(axis=1) % _P
+    inverse_z = extension_multiply(inverse_both, x_minus_gz)
+    return add(add(total, extension_multiply(chunk_sum, inverse_z)), parts[:, -1])
+
+
+def _check_layers(
+    reader: Reader,
+    shape: Shape,
+    commitments: tuple[list[bytes], list[Array], Array],
+    indices: NDArray[np.int64],
+    values: Array,
+) -> None:
+    """Values at ``indices`` of layer 0 must lie in the opened leaves, fold by fold."""
+    roots, betas, final = commitments
+    fold = shape.parameters.fold
+    for layer, (root, beta) in enumerate(zip(roots, betas, strict=True)):
+        log2_leaves = shape.log2_layer(layer) - shape.log2_fold
+        leaf_indices = indices & ((1 << log2_leaves) - 1)
+        distinct, place = np.unique(leaf_indices, return_inverse=True)
+        opened = _open(
+            reader, distinct, log2_leaves, fold * DEGREE, root, Reason.PROOF_FRI_PATH, salted=False
+        )
+        leaves = opened.values.reshape(len(distinct), fold, DEGREE)
+        if not np.array_equal(leaves[place, indices >> log2_leaves], values):
+            reason = Reason.PROOF_FRI_FOLD if layer else Reason.PROOF_DEEP
+            raise Rejected(reason, f"layer {layer} disagrees with what it was made from")
+        points = layer_points(layer, fold, shape.log2_layer(layer), distinct)
+        indices, values = distinct, fold_leaves(leaves, points, beta)
+    points = layer_points(shape.folds, fold, shape.log2_layer(shape.folds), indices)
+    if not np.array_equal(evaluate_final(final, points), values):
+        raise Rejected(Reason.PROOF_FRI_FINAL, "the final polynomial disagrees with the last layer")
