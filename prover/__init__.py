@@ -1,0 +1,1 @@
+"""Making claims: the operator's side, from a log file to a signed proof."""

@@ -1,0 +1,5 @@
+"""Numba kernels of the prover: pure functions of arrays, held to the references in ``circuits``.
+
+Field data is canonical ``uint32``. Tables of constants are in Montgomery form (times 2^32), so that
+``multiply(data, constant)`` is canonical again without any conversion.
+"""

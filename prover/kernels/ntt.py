@@ -1,0 +1,160 @@
+"""Number-theoretic transforms over groups of sixteen columns.
+
+Layout ``x[group, row, 16]``: one cache line holds sixteen columns of a row, so every butterfly is
+one vector operation. Values are in natural order, coefficients in bit-reversed order; no pass ever
+permutes. Data is canonical, twiddles are in Montgomery form.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from circuits.field import P, inverse, powers, root_of_unity
+from prover.kernels.montgomery import Words, add, multiply, subtract, to_montgomery
+
+LANES = 16
+_BLOCK_ROWS = 1 << 13
+
+
+@lru_cache(maxsize=64)
+def bit_reversal(log2_size: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The bit-reversal permutation of 2^log2_size indices."""
+    order = np.zeros(1, dtype=np.int64)
+    for _ in range(log2_size):
+        order = np.concatenate([order * 2, order * 2 + 1])
+    return order
+
+
+@lru_cache(maxsize=64)
+def twiddles(log2_size: int, inverted: bool) -> Words:
+    """w^0 .. w^(size/2 - 1) in Montgomery form, w of order 2^log2_size or its inverse."""
+    root = root_of_unity(log2_size)
+    if inverted:
+        root = inverse(root)
+    return to_montgomery(powers(root, max(1, (1 << log2_size) // 2)))
+
+
+@lru_cache(maxsize=64)
+def coset_factors(log2_size: int, shift: int) -> Words:
+    """shift^i in Montgomery form, at bit-reversed positions."""
+    return to_montgomery(powers(shift, 1 << log2_size)[bit_reversal(log2_size)])
+
+
+@njit(cache=True)
+def _down(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
+    """One decimation-in-frequency layer over x[start : start + size], in place."""
+    for base in range(start, start + size, 2 * half):
+        for k in range(half):
+            w = table[k * stride]
+            upper, lower = x[base + k], x[base + k + half]
+            for lane in range(LANES):
+                a, b = upper[lane], lower[lane]
+                upper[lane] = add(a, b)
+                lower[lane] = multiply(subtract(a, b), w)
+
+
+@njit(cache=True)
+def _up(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
+    """One decimation-in-time layer over x[start : start + size], in place."""
+    for base in range(start, start + size, 2 * half):
+        for k in range(half):
+            w = table[k * stride]
+            upper, lower = x[base + k], x[base + k + half]
+            for lane in range(LANES):
+                a, b = upper[lane], multiply(lower[lane], w)
+                upper[lane] = add(a, b)
+                lower[lane] = subtract(a, b)
+
+
+@njit(cache=True)
+def _values_to_coefficients(x: Any, table: Any, factors: Any) -> None:
+    """In place on one group; ``factors`` (Montgomery) undo the coset and divide by the size."""
+    rows = x.shape[0]
+    half = rows // 2
+    while 2 * half > _BLOCK_ROWS:
+        _down(x, 0, rows, half, table, rows // (2 * half))
+        half //= 2
+    block = min(rows, _BLOCK_ROWS)
+    for start in range(0, rows, block):
+        inner = half
+        while inner >= 1:
+            _down(x, start, block, inner, table, rows // (2 * inner))
+            inner //= 2
+    for row in range(rows):
+        f = factors[row]
+        for lane in range(LANES):
+            x[row, lane] = multiply(x[row, lane], f)
+
+
+@njit(cache=True)
+def _coefficients_to_values(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
+    """Evaluate one group on a coset; ``factors`` (Montgomery) carry the shift."""
+    rows = coefficients.shape[0]
+    for row in range(rows):
+        f = factors[row]
+        for lane in range(LANES):
+            out[row, lane] = multiply(coefficients[row, lane], f)
+    block = min(rows, _BLOCK_ROWS)
+    for start in range(0, rows, block):
+        half = 1
+        while 2 * half <= block:
+            _up(out, start, block, half, table, rows // (2 * half))
+            half *= 2
+    half = block
+    while 2 * half <= rows:
+        _up(out, 0, rows, half, table, rows // (2 * half))
+        half *= 2
+
+
+@njit(cache=True, parallel=True)
+def _interpolate_all(x: Any, table: Any, factors: Any) -> None:
+    for group in prange(x.shape[0]):
+        _values_to_coefficients(x[group], table, factors)
+
+
+@njit(cache=True, parallel=True)
+def _extend_all(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
+    groups, cosets = coefficients.shape[0], out.shape[0]
+    for task in prange(groups * cosets):
+        group, coset = task // cosets, task % cosets
+        _coefficients_to_values(coefficients[group], out[coset, group], table, factors[coset])
+
+
+def interpolate(x: Words, shift: int = 1) -> None:
+    """Values on shift * <w> to bit-reversed coefficients, in place; x is (groups, rows, 16)."""
+    log2_rows = x.shape[1].bit_length() - 1
+    scale = inverse(x.shape[1])
+    unshift = coset_factors(log2_rows, inverse(shift)).astype(np.uint64)
+    factors = (unshift * np.uint64(scale) % np.uint64(P)).astype(np.uint32)
+    _interpolate_all(x, twiddles(log2_rows, True), factors)
+
+
+def extend(coefficients: Words, shift: int, blowup: int) -> Words:
+    """Evaluate on shift * <w_big>: out[c, group, i] sits at natural index i * blowup + c.
+
+    ``coefficients`` (groups, rows, 16) bit-reversed; returns (blowup, groups, rows, 16).
+    """
+    groups, rows, _ = coefficients.shape
+    log2_rows = rows.bit_length() - 1
+    step = root_of_unity(log2_rows + blowup.bit_length() - 1)
+    factors = np.stack(
+        [coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in range(blowup)]
+    )
+    out = np.empty((blowup, groups, rows, LANES), dtype=np.uint32)
+    _extend_all(coefficients, out, twiddles(log2_rows, False), factors)
+    return out
+
+
+def to_groups(columns: Words) -> Words:
+    """Columns (columns, rows) as groups (ceil(columns / 16), rows, 16), zero-filled."""
+    count, rows = columns.shape
+    groups = -(-count // LANES)
+    out = np.zeros((groups, rows, LANES), dtype=np.uint32)
+    for group in range(groups):
+        part = columns[group * LANES : (group + 1) * LANES]
+        out[group, :, : len(part)] = part.T
+    return out

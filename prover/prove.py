@@ -1,0 +1,280 @@
+"""``prove``: the prover's side of the numbered protocol in ``docs/protocol.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from circuits.circuit import Circuit, Trace, selector_rows
+from circuits.errors import BadInput, InputReason
+from circuits.field import (
+    DEGREE,
+    GENERATOR,
+    Array,
+    P,
+    extension_dot,
+    extension_inverse,
+    extension_multiply,
+    extension_powers,
+    inverse,
+    root_of_unity,
+    root_powers,
+    subtract,
+)
+from circuits.statement import Statement
+from circuits.trace_check import check_trace
+from prover.commit import ColumnCommitment, commit_columns, commit_layer
+from prover.kernels.blake2s import grind
+from prover.kernels.montgomery import Words
+from prover.kernels.ntt import LANES, bit_reversal, extend, interpolate, to_groups
+from prover.kernels.polynomial import (
+    accumulate,
+    combine_columns,
+    divide,
+    evaluate_columns,
+    fold_coefficients,
+)
+from prover.kernels.program import Program, assemble, evaluate
+from prover.log import WindowLog
+from prover.randomness import random_elements
+from prover.witness import fill_trace
+from verifier.kernel.fri import layer_shift
+from verifier.kernel.parameters import ParameterSet
+from verifier.kernel.proof import PROOF_TAG, PROOF_VERSION, Shape
+from verifier.kernel.verify import draw_point, proof_shape, start_transcript
+
+Progress = Callable[[str, float], None]
+QUOTIENT_BLOWUP = 4
+_P = np.uint64(P)
+
+
+@lru_cache(maxsize=16)
+def _program(circuit: Circuit) -> Program:
+    return assemble(circuit)
+
+
+def prove(  # noqa: PLR0915 - the numbered protocol
+    circuit: Circuit,
+    parameters: ParameterSet,
+    statement: Statement,
+    windows: Sequence[WindowLog],
+    progress: Progress | None = None,
+    *,
+    check: bool = True,
+) -> bytes:
+    """Canonical proof bytes for ``statement`` over the raw logs of its windows.
+
+    Raises ``Rejected`` (TRACE_LENGTH) for too many rows and ``BadInput`` (STORE_CORRUPT), naming
+    the constraint, when the logs do not satisfy the statement. ``check=False`` proves regardless:
+    the result will be refused. ``progress`` receives a step's name and the fraction done.
+    """
+    report = progress or (lambda _step, _fraction: None)
+    # 1. Shape.
+    shape = proof_shape(circuit, parameters, statement)
+    report("witness", 0.0)
+    trace = fill_trace(circuit, statement, windows, shape.log2_rows, parameters.random_rows)
+
+    # 2. Commit to the trace; alpha.
+    report("trace commitment", 0.1)
+    transcript = start_transcript(circuit, shape, statement)
+    coefficients = to_groups(trace.columns)
+    interpolate(coefficients)
+    committed = commit_columns(coefficients, shape.columns, parameters.blowup)
+    transcript.absorb("trace root", committed.root)
+    alpha = transcript.challenge("constraints", 1)[0]
+
+    # 3. Commit to the masked quotient chunks and the mask; z.
+    report("constraints", 0.5)
+    quotient = _quotient(circuit, shape, statement, trace, committed, alpha)
+    used = shape.chunks * (shape.rows - parameters.chunk_mask)
+    if check and quotient[used:].any():
+        raise _unsatisfied(circuit, statement, trace, shape)
+    report("quotient commitment", 0.7)
+    parts = _masked_chunks(shape, quotient)
+    second = commit_columns(_columns_as_groups(parts), shape.quotient_columns, parameters.blowup)
+    transcript.absorb("quotient root", second.root)
+    z = draw_point(transcript)
+
+    # 4. Values out of the domain.
+    report("values", 0.8)
+    gz = z * np.uint64(root_of_unity(shape.log2_rows)) % _P
+    order = bit_reversal(shape.log2_rows)
+    z_powers = extension_powers(z, shape.rows)
+    now = evaluate_columns(coefficients, z_powers[order], shape.columns)
+    following = evaluate_columns(
+        coefficients, extension_powers(gz, shape.rows)[order], shape.columns
+    )
+    coordinates = evaluate_columns(second.coefficients, z_powers[order], shape.quotient_columns)
+    chunks = _from_coordinates(coordinates)[: shape.chunks]
+    transcript.absorb_elements("values at z", now)
+    transcript.absorb_elements("values at gz", following)
+    transcript.absorb_elements("chunks at z", chunks)
+
+    # 5. gamma; the DEEP combination as a polynomial of degree below N.
+    report("combination", 0.85)
+    gamma = transcript.challenge("batching", shape.columns + shape.chunks)
+    deep = _deep_columns(coefficients, gamma[: shape.columns], (z, gz), (now, following))
+    _add_deep_chunks(deep, parts, gamma[shape.columns :], z, chunks)
+
+    # 6. FRI.
+    report("low-degree test", 0.9)
+    layers, polynomial = [], deep
+    for layer in range(shape.folds):
+        layers.append(
+            commit_layer(
+                polynomial,
+                layer_shift(layer, parameters.fold),
+                parameters.blowup,
+                parameters.fold,
+            )
+        )
+        transcript.absorb("layer root", layers[-1].root)
+        beta = transcript.challenge("folding", 1)[0]
+        polynomial = fold_coefficients(polynomial, beta, parameters.fold)
+    transcript.absorb_elements("final polynomial", polynomial)
+
+    # 7. Grinding; the query indices.
+    report("proof of work", 0.95)
+    nonce = grind(transcript.state, parameters.grinding_bits).to_bytes(8, "little")
+    transcript.absorb("nonce", nonce)
+    queries = np.unique(transcript.indices("queries", parameters.queries, shape.log2_domain))
+
+    # 8. and 9. Openings.
+    indices = [int(i) for i in queries]
+    out = [PROOF_TAG, PROOF_VERSION.to_bytes(2, "little"), committed.root, second.root]
+    out += [_bytes(now), _bytes(following), _bytes(chunks)]
+    out += [layer.root for layer in layers]
+    out += [_bytes(polynomial), nonce, committed.open(indices), second.open(indices)]
+    for number, commitment in enumerate(layers):
+        mask = (1 << (shape.log2_layer(number) - shape.log2_fold)) - 1
+        indices = sorted({i & mask for i in indices})
+        out.append(commitment.open(indices))
+    report("done", 1.0)
+    return b"".join(out)
+
+
+def _bytes(values: Array | Words) -> bytes:
+    return np.ascontiguousarray(values, dtype="<u4").tobytes()
+
+
+def _unsatisfied(circuit: Circuit, statement: Statement, trace: Trace, shape: Shape) -> BadInput:
+    rows = shape.rows - shape.parameters.random_rows - 1
+    failures = check_trace(circuit, trace, statement.public_inputs(circuit), rows, limit=1)
+    what = f"constraint {failures[0].constraint!r} fails" if failures else "constraints fail"
+    return BadInput(InputReason.STORE_CORRUPT, f"the log does not satisfy the statement: {what}")
+
+
+def _quotient(
+    circuit: Circuit,
+    shape: Shape,
+    statement: Statement,
+    trace: Trace,
+    committed: ColumnCommitment,
+    alpha: Array,
+) -> Words:
+    """Natural-order coefficients (4N, 6) of sum alpha^i C_i * exempt / (X^N - 1)."""
+    selectors = np.zeros((len(circuit.selectors), shape.rows), dtype=np.uint32)
+    for k, rows in enumerate(selector_rows(trace.layout).values()):
+        selectors[k, rows] = 1
+    public_columns = to_groups(selectors)
+    interpolate(public_columns)
+    exempt_lane = len(circuit.selectors)
+    public_columns[0, :, exempt_lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
+    extended = extend(public_columns, GENERATOR, QUOTIENT_BLOWUP)
+
+    stride = shape.parameters.blowup // QUOTIENT_BLOWUP
+    step = root_of_unity(shape.log2_rows + 2)
+    values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
+    for coset in range(QUOTIENT_BLOWUP):
+        start = GENERATOR * pow(step, coset, P) % P
+        scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
+        factors = extended[coset, 0, :, exempt_lane].astype(np.uint64) * scale % _P
+        values[0, coset::QUOTIENT_BLOWUP, :DEGREE] = evaluate(
+            _program(circuit),
+            statement.public_inputs(circuit),
+            alpha,
+            committed.extended[coset * stride],
+            extended[coset],
+            factors.astype(np.uint32),
+        )
+    interpolate(values, GENERATOR)
+    natural: Words = values[0, bit_reversal(shape.log2_rows + 2), :DEGREE]
+    return np.ascontiguousarray(natural)
+
+
+def _exempt_coefficients(shape: Shape) -> Words:
+    """prod (X - w^i) over the random rows and the row before them, natural order, zero-filled."""
+    rows = np.arange(shape.rows - shape.parameters.random_rows - 1, shape.rows, dtype=np.int64)
+    out = np.zeros(shape.rows, dtype=np.uint64)
+    out[0] = 1
+    for k, root in enumerate(root_powers(shape.log2_rows, rows)):
+        shifted = np.concatenate([np.zeros(1, dtype=np.uint64), out[: k + 1]])
+        out[: k + 2] = (shifted + (_P - root) * out[: k + 2]) % _P
+    return out.astype(np.uint32)
+
+
+def _masked_chunks(shape: Shape, quotient: Words) -> Words:
+    """Chunks and mask polynomial, (chunks + 1, N, 6): telescoping masks leave the sum unchanged."""
+    mask_size = shape.parameters.chunk_mask
+    size = shape.rows - mask_size
+    parts = np.zeros((shape.chunks + 1, shape.rows, DEGREE), dtype=np.uint32)
+    for k in range(shape.chunks):
+        piece = quotient[k * size : (k + 1) * size]
+        parts[k, : len(piece)] = piece
+    masks = random_elements(shape.chunks - 1, mask_size, DEGREE)
+    for k, mask in enumerate(masks):
+        parts[k, size:] = mask
+        low = parts[k + 1, :mask_size].astype(np.uint64)
+        parts[k + 1, :mask_size] = subtract(low, mask.astype(np.uint64))
+    parts[-1] = random_elements(shape.rows, DEGREE)
+    return parts
+
+
+def _columns_as_groups(parts: Words) -> Words:
+    """Extension polynomials (k, rows, 6), natural order, as bit-reversed groups of base columns."""
+    count, rows, _ = parts.shape
+    order = bit_reversal(rows.bit_length() - 1)
+    columns = parts.transpose(0, 2, 1).reshape(count * DEGREE, rows)
+    return to_groups(np.ascontiguousarray(columns[:, order]))
+
+
+def _from_coordinates(values: Array) -> Array:
+    """sum_j x^j * value_j: extension values (k, 6) from those of their coordinates (6k, 6)."""
+    basis = np.eye(DEGREE, dtype=np.uint64)
+    parts = extension_multiply(values.reshape(-1, DEGREE, DEGREE), basis)
+    combined: Array = parts.sum(axis=1) % _P
+    return combined
+
+
+def _deep_columns(
+    coefficients: Words,
+    gamma: Array,
+    points: tuple[Array, Array],
+    values: tuple[Array, Array],
+) -> Words:
+    """sum gamma_c (f_c - line_c) / ((X - z)(X - gz)), natural-order coefficients (N, 6)."""
+    (z, gz), (now, following) = points, values
+    rows = coefficients.shape[1]
+    order = bit_reversal(rows.bit_length() - 1)
+    combined: Words = combine_columns(coefficients, gamma)[order]
+    slopes = extension_multiply(subtract(following, now), extension_inverse(subtract(gz, z)))
+    slope = extension_dot(gamma, slopes)
+    constant = subtract(extension_dot(gamma, now), extension_multiply(z, slope))
+    combined[:2] = subtract(combined[:2].astype(np.uint64), np.stack([constant, slope]))
+    for point in points:
+        if divide(combined, point).any():
+            raise ArithmeticError("column values do not match their polynomials")
+    return combined
+
+
+def _add_deep_chunks(deep: Words, parts: Words, gamma: Array, z: Array, chunks: Array) -> None:
+    """Add sum gamma_k (chunk_k - chunk_k(z)) / (X - z) and the mask, in place."""
+    total = np.zeros_like(deep)
+    for part, weight in zip(parts[:-1], gamma, strict=True):
+        accumulate(total, part, weight)
+    total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
+    if divide(total, z).any():
+        raise ArithmeticError("chunk values do not match their polynomials")
+    deep[:] = (deep.astype(np.uint64) + total + parts[-1]) % _P

@@ -1,0 +1,26 @@
+"""Uniform field elements and salts from the operating system, fresh for every proof."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from circuits.field import P
+from prover.kernels.montgomery import Words
+
+
+def random_elements(*shape: int) -> Words:
+    """Uniform canonical elements: 31-bit words of ``os.urandom``, those >= p dropped."""
+    count = int(np.prod(shape))
+    kept = np.empty(0, dtype=np.uint32)
+    while len(kept) < count:
+        wanted = (count - len(kept)) * 129 // 128 + 16
+        words = np.frombuffer(os.urandom(4 * wanted), dtype="<u4") & np.uint32(0x7FFFFFFF)
+        kept = np.concatenate([kept, words[words < P]])
+    return kept[:count].reshape(shape)
+
+
+def random_salts(count: int) -> Words:
+    """``count`` salts of 32 bytes as words (count, 8)."""
+    return np.frombuffer(os.urandom(32 * count), dtype="<u4").reshape(count, 8)
