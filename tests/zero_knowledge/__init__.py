@@ -1,0 +1,1 @@
+"""The zero-knowledge argument of ``docs/zero-knowledge.md``, tested."""
