@@ -64,4 +64,6 @@ class ParameterSet:
 
 
 STANDARD = ParameterSet(name="standard", blowup=8, queries=68, grinding_bits=20, final_domain=256)
-PARAMETER_SETS: dict[str, ParameterSet] = {STANDARD.name: STANDARD}
+COMPACT = ParameterSet(name="compact", blowup=16, queries=51, grinding_bits=20, final_domain=256)
+FAST = ParameterSet(name="fast", blowup=4, queries=102, grinding_bits=20, final_domain=256)
+PARAMETER_SETS: dict[str, ParameterSet] = {s.name: s for s in (STANDARD, COMPACT, FAST)}
