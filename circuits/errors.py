@@ -124,6 +124,7 @@ class InputReason(StrEnum):
     MISSING_EXTRA = "MISSING_EXTRA"
     RECEIPT = "RECEIPT"
     DEPOSIT_CONFLICT = "DEPOSIT_CONFLICT"
+    SETTLEMENT_STATE = "SETTLEMENT_STATE"
 
 
 class BadInput(Exception):

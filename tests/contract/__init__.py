@@ -1,0 +1,1 @@
+"""Tests of ``verifier.contract`` and its commands."""

@@ -1,0 +1,164 @@
+"""What a contract means and gives away, in plain words and as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from circuits.circuit import CompiledOutcome
+from circuits.layout import MAXIMUM_LOG2_ROWS, MINIMUM_LOG2_ROWS
+from verifier.contract.signing import SignedContract
+from verifier.contract.terms import OutcomeTerms, Terms, decimal_text
+from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.soundness import proven_bits
+
+
+def outcomes_document(terms: Terms, values: Sequence[Fraction]) -> dict[str, Any]:
+    """Outcomes as JSON: exact numerator and denominator, unit, and a value of nine decimals."""
+    return {
+        outcome.name: {
+            "numerator": value.numerator,
+            "denominator": value.denominator,
+            "unit": outcome.unit,
+            "value": rounded_text(value),
+        }
+        for outcome, value in zip(terms.outcomes, values, strict=True)
+    }
+
+
+def rounded_text(value: Fraction, places: int = 9) -> str:
+    """A decimal for people: rounded to ``places``, without trailing zeros."""
+    return decimal_text(Fraction(round(value * 10**places), 10**places))
+
+
+def side_information(terms: Terms) -> list[str]:
+    """What every claim reveals besides its outcomes; one sentence each."""
+    lines = [
+        f"start, end and record count of every {terms.window_seconds}-second window of a claim",
+        "when the device began and ended each epoch, and that it ran at all",
+        "status flags: tamper, brown-out, clock set, saturated, missed, time-step overflow",
+        "the amount of money, per claim and since the contract's start",
+    ]
+    if terms.schema.has_dt:
+        lines.append(
+            "how often the device records: with irregular or event-driven records the counts are"
+            " production figures themselves (a fixed period_ms avoids that)"
+        )
+    return lines
+
+
+def _gives_away(outcome: OutcomeTerms) -> str:
+    return (
+        f"the exact value of {outcome.formula} in {outcome.unit}, one number per claim over all its"
+        " windows together; nothing else about the readings"
+    )
+
+
+def _proven(terms: Terms) -> dict[str, float]:
+    """Proven bits for every trace length, by rows."""
+    circuit, parameters = terms.circuit, PARAMETER_SETS[terms.parameter_set]
+    counts = (circuit.column_count, circuit.constraint_count, circuit.max_degree)
+    return {
+        str(1 << log2_rows): _rounded_down(proven_bits(parameters, log2_rows, *counts))
+        for log2_rows in range(MINIMUM_LOG2_ROWS, MAXIMUM_LOG2_ROWS + 1)
+    }
+
+
+def _rounded_down(bits: float) -> float:
+    return math.floor(bits * 100) / 100
+
+
+def _outcome(outcome: OutcomeTerms, compiled: CompiledOutcome) -> dict[str, Any]:
+    return {
+        "name": outcome.name,
+        "formula": outcome.formula,
+        "aggregate": compiled.aggregate,
+        "unit": outcome.unit,
+        "price": None if outcome.price is None else decimal_text(outcome.price),
+        "reveal": outcome.reveal,
+        "gives_away": _gives_away(outcome),
+    }
+
+
+def describe_contract(contract: SignedContract) -> dict[str, Any]:
+    """Everything that ``contract show`` prints, as one JSON document."""
+    terms, circuit = contract.terms, contract.terms.circuit
+    return {
+        "name": terms.name,
+        "terms_digest": terms.digest.hex(),
+        "circuit_id": circuit.identifier.hex(),
+        "circuit_fixed_by_terms": terms.circuit_id is not None,
+        "signed": {
+            "operator": contract.signature_holds("operator"),
+            "supplier": contract.signature_holds("supplier"),
+        },
+        "parties": {
+            "operator": terms.parties.operator.hex(),
+            "supplier": terms.parties.supplier.hex(),
+            "device": terms.parties.device.hex(),
+        },
+        "currency": terms.currency,
+        "window_seconds": terms.window_seconds,
+        "windows_per_claim": terms.windows_per_claim,
+        "period_ms": terms.log.period_ms,
+        "minimum_proven_bits": terms.minimum_proven_bits,
+        "parameter_set": terms.parameter_set,
+        "channels": [
+            {
+                "name": c.channel.name,
+                "column": c.column,
+                "unit": c.channel.unit,
+                "scale": decimal_text(c.channel.scale),
+                "offset": decimal_text(c.channel.offset),
+                "bits": c.channel.bits,
+                "rounding": c.rounding,
+            }
+            for c in terms.channels
+        ],
+        "outcomes": [_outcome(o, c) for o, c in zip(terms.outcomes, circuit.outcomes, strict=True)],
+        "side_information": side_information(terms),
+        "columns": circuit.column_count,
+        "constraints": circuit.constraint_count,
+        "max_degree": circuit.max_degree,
+        "proven_bits": _proven(terms),
+    }
+
+
+def contract_text(document: dict[str, Any]) -> str:
+    """The same for people."""
+    lines = [f"contract {document['name']}"]
+    lines += [f"  terms digest  {document['terms_digest']}"]
+    fixed = "  (fixed by the terms)" if document["circuit_fixed_by_terms"] else ""
+    lines += [f"  circuit id    {document['circuit_id']}{fixed}"]
+    for role in ("operator", "supplier", "device"):
+        signed = ""
+        if role in document["signed"]:
+            signed = "  signed" if document["signed"][role] else "  not signed"
+        lines.append(f"  {role:<13} {document['parties'][role]}{signed}")
+    lines += ["channels"]
+    for channel in document["channels"]:
+        low = f"{channel['offset']} + raw * {channel['scale']}"
+        lines.append(
+            f"  {channel['name']} [{channel['unit']}]: column {channel['column']!r},"
+            f" {channel['bits']} bits, {low}, rounding {channel['rounding']}"
+        )
+    lines += ["outcomes"]
+    for outcome in document["outcomes"]:
+        price = outcome["price"]
+        cost = "no price" if price is None else f"{price} {document['currency']} per unit"
+        lines.append(f"  {outcome['name']} [{outcome['unit']}] = {outcome['formula']}; {cost}")
+        lines.append(f"    reveals {outcome['reveal']}: {outcome['gives_away']}")
+    lines += ["every claim also gives away"]
+    lines += [f"  {line}" for line in document["side_information"]]
+    lines.append(
+        f"circuit: {document['columns']} columns, {document['constraints']} constraints, degree"
+        f" {document['max_degree']}"
+    )
+    lines.append(
+        f"proven bits by trace length (parameter set {document['parameter_set']}, floor"
+        f" {document['minimum_proven_bits']})"
+    )
+    lines += [f"  {rows:>8} rows  {bits:.2f}" for rows, bits in document["proven_bits"].items()]
+    return "\n".join(lines)

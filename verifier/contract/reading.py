@@ -1,0 +1,225 @@
+"""From TOML text to ``Terms``, every field checked, nothing ignored."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from circuits.errors import BadInput, InputReason
+from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
+from verifier.contract.fields import Table, refuse
+from verifier.contract.terms import (
+    CURRENCY,
+    ChannelTerms,
+    LogFormat,
+    OutcomeTerms,
+    Parties,
+    Start,
+    Terms,
+)
+from verifier.kernel.parameters import PARAMETER_SETS, STANDARD
+
+MAXIMUM_CHANNELS = 7
+MAXIMUM_OUTCOMES = 32
+MAXIMUM_CONTRACT_BYTES = 1 << 20
+MINIMUM_PERIODIC_WINDOW_SECONDS = 60
+ROUNDINGS = ("nearest", "exact")
+REVEALED_LATER = ("rounded", "at_least", "amount")
+_LARGEST = 2**31 - 1
+NO_PARTIES = Parties(bytes(32), bytes(32), bytes(32))
+
+
+def read_terms(text: str) -> Terms:
+    """Terms with parties; see ``Terms.from_toml``."""
+    return _terms(_parse(text), parties_required=True)
+
+
+def read_template(text: str) -> Terms:
+    """Terms of a file that may not name its parties yet; absent parties are all zero."""
+    return _terms(_parse(text), parties_required=False)
+
+
+def _parse(text: str) -> dict[str, Any]:
+    if len(text) > MAXIMUM_CONTRACT_BYTES:
+        raise BadInput(InputReason.CONTRACT_SYNTAX, f"longer than {MAXIMUM_CONTRACT_BYTES} bytes")
+    try:
+        return tomllib.loads(text, parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, InvalidOperation, ValueError, RecursionError) as error:
+        raise BadInput(InputReason.CONTRACT_SYNTAX, f"not TOML: {error}") from None
+
+
+def _terms(document: dict[str, Any], parties_required: bool) -> Terms:
+    root = Table(document, "")
+    contract = root.table("contract")
+    parties = NO_PARTIES
+    if parties_required or root.has("parties"):
+        parties = _parties(root.table("parties"))
+    log = _log(root.table("log"))
+    channels = _channels(root.tables("channels"))
+    outcomes = _outcomes(root.tables("outcomes"))
+    payment = root.table("payment")
+    currency = payment.choice("currency", (CURRENCY,))
+    payment.finish()
+    root.finish()
+    terms = _contract(contract, parties, log, channels, outcomes, currency)
+    _check_compiled(terms)
+    return terms
+
+
+def _contract(
+    table: Table,
+    parties: Parties,
+    log: LogFormat,
+    channels: tuple[ChannelTerms, ...],
+    outcomes: tuple[OutcomeTerms, ...],
+    currency: str,
+) -> Terms:
+    shortest = 1 if log.period_ms is None else MINIMUM_PERIODIC_WINDOW_SECONDS
+    terms = Terms(
+        name=table.text("name", longest=64),
+        window_seconds=table.integer("window_seconds", shortest, _LARGEST),
+        minimum_proven_bits=table.integer("minimum_proven_bits", 100, 128),
+        parties=parties,
+        log=log,
+        channels=channels,
+        outcomes=outcomes,
+        currency=currency,
+        parameter_set=(
+            table.choice("parameter_set", tuple(PARAMETER_SETS))
+            if table.has("parameter_set")
+            else STANDARD.name
+        ),
+        windows_per_claim=table.optional_integer("windows_per_claim", 1, _LARGEST),
+        start=_start(table),
+        valid_from_ms=table.optional_time("valid_from"),
+        valid_until_ms=table.optional_time("valid_until"),
+        claim_deadline_seconds=table.optional_integer("claim_deadline_seconds", 1, _LARGEST),
+        circuit_id=table.optional_key32("circuit"),
+    )
+    table.finish()
+    first, last = terms.valid_from_ms, terms.valid_until_ms
+    if first is not None and last is not None and first >= last:
+        refuse(table.field("valid_until"), "not after valid_from")
+    return terms
+
+
+def _start(table: Table) -> Start | None:
+    text = table.optional_text("start")
+    if text is None:
+        return None
+    epoch, _, rest = text.partition("/")
+    index, _, digest = rest.partition("/")
+    numbers_fine = all(
+        n.isascii() and n.isdigit() and len(n) <= 10 and int(n) < 2**32 for n in (epoch, index)
+    )
+    if not numbers_fine or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        refuse(table.field("start"), "expected EPOCH/INDEX/64 hex digits of the checkpoint digest")
+    return Start(int(epoch), int(index), bytes.fromhex(digest))
+
+
+def _parties(table: Table) -> Parties:
+    parties = Parties(
+        operator=table.key32("operator"),
+        supplier=table.key32("supplier"),
+        device=table.key32("device"),
+        operator_encryption=table.optional_key32("operator_encryption"),
+    )
+    table.finish()
+    if parties.operator == parties.supplier:
+        refuse(table.field("supplier"), "the same key as the operator's")
+    return parties
+
+
+def _log(table: Table) -> LogFormat:
+    log = LogFormat(
+        delimiter=table.delimiter("delimiter"),
+        time=table.text("time"),
+        period_ms=table.optional_integer("period_ms", 1, 86_400_000),
+    )
+    table.finish()
+    return log
+
+
+def _channels(tables: list[Table]) -> tuple[ChannelTerms, ...]:
+    if len(tables) > MAXIMUM_CHANNELS:
+        refuse("channels", f"at most {MAXIMUM_CHANNELS}")
+    channels: list[ChannelTerms] = []
+    for table in tables:
+        terms = _channel(table)
+        if any(terms.channel.name == other.channel.name for other in channels):
+            refuse(table.field("name"), f"{terms.channel.name!r} is used twice")
+        channels.append(terms)
+    return tuple(channels)
+
+
+def _channel(table: Table) -> ChannelTerms:
+    name = table.identifier("name")
+    if name == DT_CHANNEL:
+        refuse(table.field("name"), f"{DT_CHANNEL} is added by itself and cannot be declared")
+    scale = table.decimal("scale")
+    if scale <= 0:
+        refuse(table.field("scale"), "expected more than 0")
+    unit = table.text("unit", longest=32)
+    if "|" in unit:
+        refuse(table.field("unit"), "may not contain '|'")
+    terms = ChannelTerms(
+        column=table.text("column"),
+        rounding=table.choice("rounding", ROUNDINGS),
+        channel=Channel(
+            name=name,
+            unit=unit,
+            bits=table.integer("bits", 1, MAX_BITS),
+            scale=scale,
+            offset=table.decimal("offset"),
+        ),
+    )
+    table.finish()
+    return terms
+
+
+def _outcomes(tables: list[Table]) -> tuple[OutcomeTerms, ...]:
+    if len(tables) > MAXIMUM_OUTCOMES:
+        refuse("outcomes", f"at most {MAXIMUM_OUTCOMES}")
+    outcomes: list[OutcomeTerms] = []
+    for table in tables:
+        terms = _outcome(table)
+        if any(terms.name == other.name for other in outcomes):
+            refuse(table.field("name"), f"{terms.name!r} is used twice")
+        outcomes.append(terms)
+    return tuple(outcomes)
+
+
+def _outcome(table: Table) -> OutcomeTerms:
+    reveal = table.text("reveal")
+    if reveal in REVEALED_LATER:
+        refuse(table.field("reveal"), f"{reveal!r} is not supported yet, only 'exact'")
+    if reveal != "exact":
+        refuse(table.field("reveal"), "expected 'exact'")
+    terms = OutcomeTerms(
+        name=table.identifier("name"),
+        formula=table.text("formula"),
+        unit=table.text("unit", longest=32),
+        reveal=reveal,
+        price=table.optional_decimal("price"),
+    )
+    table.finish()
+    if terms.price is not None and terms.price < 0:
+        refuse(table.field("price"), "expected 0 or more")
+    return terms
+
+
+def _check_compiled(terms: Terms) -> None:
+    circuit = terms.circuit
+    for index, (outcome, compiled) in enumerate(zip(terms.outcomes, circuit.outcomes, strict=True)):
+        if outcome.price is not None and compiled.minimum < 0:
+            refuse(
+                f"outcomes[{index}].price",
+                f"{outcome.name!r} could be negative (a channel's offset is below 0), so it cannot"
+                " be priced",
+            )
+    if terms.circuit_id is not None and terms.circuit_id != circuit.identifier:
+        refuse(
+            "contract.circuit",
+            f"the terms fix another circuit; this version compiles {circuit.identifier.hex()}",
+        )

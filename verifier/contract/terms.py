@@ -1,0 +1,243 @@
+"""The agreed terms as a value: canonical bytes, digest, schema, circuit and money."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Any
+
+import rfc8785
+
+from circuits.circuit import Circuit
+from circuits.compile import compile_circuit
+from circuits.schema import Channel, Schema
+from verifier.kernel.parameters import STANDARD
+
+FORMAT = "zkmeter-terms-1"
+NANOS = 10**9
+CURRENCY = "IOTA"
+
+
+@dataclass(frozen=True)
+class Parties:
+    """Ed25519 public keys of 32 bytes, and optionally the operator's X25519 key for readings."""
+
+    operator: bytes
+    supplier: bytes
+    device: bytes
+    operator_encryption: bytes | None = None
+
+
+@dataclass(frozen=True)
+class LogFormat:
+    """How a log file is written: its delimiter, its time column, and a fixed period if any (ms)."""
+
+    delimiter: str
+    time: str
+    period_ms: int | None = None
+
+
+@dataclass(frozen=True)
+class ChannelTerms:
+    """A channel, the log column it comes from, and how a number becomes an integer.
+
+    ``rounding`` is ``"nearest"`` (ties to even) or ``"exact"`` (what does not fit is refused).
+    """
+
+    column: str
+    rounding: str
+    channel: Channel
+
+
+@dataclass(frozen=True)
+class OutcomeTerms:
+    """One outcome: its formula, what of it is revealed, and its price per unit (None: no price)."""
+
+    name: str
+    formula: str
+    unit: str
+    reveal: str
+    price: Fraction | None = None
+
+
+@dataclass(frozen=True)
+class Start:
+    """The checkpoint from which a contract counts; absent from the terms it is 0 of epoch 0.
+
+    ``digest`` is ``Checkpoint.digest``, 32 bytes.
+    """
+
+    epoch: int
+    index: int
+    digest: bytes
+
+
+@lru_cache(maxsize=32)
+def _compiled(schema: Schema, formulas: tuple[str, ...]) -> Circuit:
+    return compile_circuit(schema, formulas)
+
+
+def decimal_text(value: Fraction) -> str:
+    """The shortest decimal for a fraction whose denominator divides a power of ten."""
+    places, scaled = 0, value
+    while scaled.denominator != 1:
+        places, scaled = places + 1, scaled * 10
+        if places > 60:
+            raise ValueError("not a decimal fraction")
+    digits = str(abs(scaled.numerator)).rjust(places + 1, "0")
+    whole = digits if places == 0 else f"{digits[:-places]}.{digits[-places:]}"
+    return f"-{whole}" if value < 0 else whole
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What both parties sign. Times are milliseconds since 1970 UTC; None means unlimited.
+
+    Build one with ``Terms.from_toml``, which checks every field.
+    """
+
+    name: str
+    window_seconds: int
+    minimum_proven_bits: int
+    parties: Parties
+    log: LogFormat
+    channels: tuple[ChannelTerms, ...]
+    outcomes: tuple[OutcomeTerms, ...]
+    currency: str = CURRENCY
+    parameter_set: str = STANDARD.name
+    windows_per_claim: int | None = None
+    start: Start | None = None
+    valid_from_ms: int | None = None
+    valid_until_ms: int | None = None
+    claim_deadline_seconds: int | None = None
+    circuit_id: bytes | None = None
+
+    @classmethod
+    def from_toml(cls, text: str) -> Terms:
+        """Read a contract; ``CONTRACT_SYNTAX``, ``CONTRACT_FIELD``, ``FORMULA`` or ``OVERFLOW``."""
+        from verifier.contract.reading import read_terms  # reading imports Terms
+
+        return read_terms(text)
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """RFC 8785 JSON of every term; decimals are normalised exact strings."""
+        return rfc8785.dumps(self._document())
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of ``canonical``: what every proof is bound to."""
+        return hashlib.sha256(self.canonical).digest()
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What the device records."""
+        return Schema(tuple(c.channel for c in self.channels), self.log.period_ms)
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """All outcomes compiled together; ``FORMULA`` or ``OVERFLOW`` when that cannot be done."""
+        return _compiled(self.schema, tuple(o.formula for o in self.outcomes))
+
+    @property
+    def window_ms(self) -> int:
+        """The length of a window in milliseconds."""
+        return self.window_seconds * 1000
+
+    def outcome_values(self, totals: Sequence[int], records: int) -> tuple[Fraction, ...]:
+        """Every outcome's exact value over ``records`` records with these integer totals."""
+        compiled = self.circuit.outcomes
+        return tuple(o.value(t, records) for o, t in zip(compiled, totals, strict=True))
+
+    def cumulative_nanos(self, totals: Sequence[int], records: int) -> int:
+        """What is owed since the contract's start: floor(price x outcome), summed over outcomes."""
+        owed = 0
+        for terms, value in zip(self.outcomes, self.outcome_values(totals, records), strict=True):
+            if terms.price is not None:
+                owed += (terms.price * NANOS * value).__floor__()
+        return owed
+
+    def amount_nanos(
+        self,
+        totals_before: Sequence[int],
+        records_before: int,
+        totals_after: Sequence[int],
+        records_after: int,
+    ) -> int:
+        """What a claim is worth: owed after less owed before, so that no remainder is lost."""
+        after = self.cumulative_nanos(totals_after, records_after)
+        return after - self.cumulative_nanos(totals_before, records_before)
+
+    def _document(self) -> dict[str, Any]:
+        contract = {
+            "name": self.name,
+            "window_seconds": self.window_seconds,
+            "minimum_proven_bits": self.minimum_proven_bits,
+            "parameter_set": self.parameter_set,
+            "windows_per_claim": self.windows_per_claim,
+            "start": None if self.start is None else _start_text(self.start),
+            "valid_from_ms": self.valid_from_ms,
+            "valid_until_ms": self.valid_until_ms,
+            "claim_deadline_seconds": self.claim_deadline_seconds,
+            "circuit": _hex(self.circuit_id),
+        }
+        parties = {
+            "operator": _hex(self.parties.operator),
+            "supplier": _hex(self.parties.supplier),
+            "device": _hex(self.parties.device),
+            "operator_encryption": _hex(self.parties.operator_encryption),
+        }
+        return {
+            "format": FORMAT,
+            "contract": _without_none(contract),
+            "parties": _without_none(parties),
+            "log": _without_none(
+                {
+                    "delimiter": self.log.delimiter,
+                    "time": self.log.time,
+                    "period_ms": self.log.period_ms,
+                }
+            ),
+            "channels": [_channel_document(c) for c in self.channels],
+            "outcomes": [_outcome_document(o) for o in self.outcomes],
+            "payment": {"currency": self.currency},
+        }
+
+
+def _start_text(start: Start) -> str:
+    return f"{start.epoch}/{start.index}/{start.digest.hex()}"
+
+
+def _hex(data: bytes | None) -> str | None:
+    return None if data is None else data.hex()
+
+
+def _without_none(document: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _channel_document(terms: ChannelTerms) -> dict[str, Any]:
+    return {
+        "name": terms.channel.name,
+        "column": terms.column,
+        "unit": terms.channel.unit,
+        "scale": decimal_text(terms.channel.scale),
+        "offset": decimal_text(terms.channel.offset),
+        "bits": terms.channel.bits,
+        "rounding": terms.rounding,
+    }
+
+
+def _outcome_document(terms: OutcomeTerms) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "name": terms.name,
+        "formula": terms.formula,
+        "unit": terms.unit,
+        "reveal": terms.reveal,
+    }
+    if terms.price is not None:
+        document["price"] = decimal_text(terms.price)
+    return document
