@@ -1,0 +1,216 @@
+"""From the store to a claim: choose windows, add up totals, prove, check, sign."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nacl.signing import SigningKey
+
+from circuits.checkpoint import Checkpoint
+from circuits.errors import BadInput, InputReason, Rejected
+from circuits.statement import Statement
+from prover.log import WindowLog
+from prover.prove import prove
+from prover.statements import Span, Statements, open_statements
+from prover.store import Store, StoredEpoch, open_store
+from verifier.claim import (
+    CheckedClaim,
+    Claim,
+    SignedCheckpoint,
+    build_claim,
+    check_claim,
+    decode_claim,
+)
+from verifier.contract import SignedContract, Terms
+from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.verify import proof_shape
+from verifier.signatures import public_key
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Integer totals, one per outcome, over a number of records."""
+
+    totals: tuple[int, ...]
+    records: int
+
+    def __add__(self, other: Totals) -> Totals:
+        sums = tuple(a + b for a, b in zip(self.totals, other.totals, strict=True))
+        return Totals(sums, self.records + other.records)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a claim over ``span`` needs but its proof."""
+
+    span: Span
+    checkpoints: tuple[SignedCheckpoint, ...]
+    windows: tuple[WindowLog, ...]
+    own: Totals
+    before: Totals
+    statement: Statement
+
+
+def wrong_windows(message: str) -> BadInput:
+    """``WINDOWS`` with a message."""
+    return BadInput(InputReason.WINDOWS, message)
+
+
+def choose_epoch(
+    epochs: Sequence[StoredEpoch], first: int, last: int, wanted: int | None
+) -> StoredEpoch:
+    """The wanted epoch, or the latest that holds windows first..last."""
+    for stored in reversed(epochs):
+        if wanted is not None and stored.epoch != wanted:
+            continue
+        if last < stored.windows:
+            return stored
+        if wanted is not None:
+            raise wrong_windows(f"epoch {wanted} has windows 0..{stored.windows - 1}")
+    if wanted is not None:
+        raise wrong_windows(f"the store has no epoch {wanted} of the contract's device")
+    raise wrong_windows(f"no epoch of the contract's device has windows {first}..{last}")
+
+
+def window_totals(
+    terms: Terms, store: Store, stored: StoredEpoch, first: int, last: int
+) -> tuple[Totals, list[SignedCheckpoint], list[WindowLog]]:
+    """Totals over windows first..last, with their checkpoints first..last+1 and raw records."""
+    checkpoints = store.checkpoints(stored.device, stored.epoch, first, last + 1)
+    logs = store.load_windows(stored, first, last)
+    sums = [0] * len(terms.outcomes)
+    for log, signed, closed in zip(logs, checkpoints, checkpoints[1:], strict=False):
+        if len(log.records) != closed.checkpoint.records_in_window:
+            raise BadInput(
+                InputReason.STORE_CORRUPT,
+                f"{store.path}: epoch {stored.epoch} window {closed.checkpoint.index - 1} does not"
+                " hold as many records as its checkpoint says",
+            )
+        starts_epoch = signed.checkpoint.records_in_epoch == 0
+        for place, outcome in enumerate(terms.circuit.outcomes):
+            sums[place] += outcome.total_of(log.records, starts_epoch)
+    records = sum(len(log.records) for log in logs)
+    return Totals(tuple(sums), records), checkpoints, logs
+
+
+def totals_before(
+    terms: Terms, store: Store, epochs: Sequence[StoredEpoch], current: StoredEpoch, first: int
+) -> Totals:
+    """Totals from the contract's start up to window ``first`` of epoch ``current``."""
+    start_epoch, start_index = 0, 0
+    if terms.start is not None:
+        start_epoch, start_index = terms.start.epoch, terms.start.index
+        _check_start(terms, store, current.device)
+    if (current.epoch, first) < (start_epoch, start_index):
+        raise wrong_windows(
+            f"the contract starts at checkpoint {start_index} of epoch {start_epoch}"
+        )
+    found = Totals((0,) * len(terms.outcomes), 0)
+    by_number = {stored.epoch: stored for stored in epochs}
+    for number in range(start_epoch, current.epoch + 1):
+        stored = by_number.get(number)
+        if stored is None:
+            raise wrong_windows(f"the store lacks epoch {number}, which the contract counts")
+        _check_fits(terms, stored)
+        low = start_index if number == start_epoch else 0
+        high = (first if number == current.epoch else stored.windows) - 1
+        if low <= high:
+            found += window_totals(terms, store, stored, low, high)[0]
+    return found
+
+
+def _check_start(terms: Terms, store: Store, device: bytes) -> None:
+    start = terms.start
+    if start is None:
+        return
+    signed = store.checkpoints(device, start.epoch, start.index, start.index)[0]
+    if signed.checkpoint.digest != start.digest:
+        raise wrong_windows("the contract's starting checkpoint is not the one in the store")
+
+
+def _check_fits(terms: Terms, stored: StoredEpoch) -> None:
+    if stored.schema != terms.schema.digest():
+        raise wrong_windows(f"epoch {stored.epoch} was recorded with other channels")
+    if stored.window_ms != terms.window_ms:
+        raise wrong_windows(f"epoch {stored.epoch} was recorded with another window length")
+
+
+def _check_policy(terms: Terms, checkpoints: Sequence[Checkpoint]) -> None:
+    windows = len(checkpoints) - 1
+    if terms.windows_per_claim not in (None, windows):
+        raise wrong_windows(f"the contract fixes {terms.windows_per_claim} windows per claim")
+    first_ms, last_ms = checkpoints[1].start_ms, checkpoints[-1].end_ms
+    too_early = terms.valid_from_ms is not None and first_ms < terms.valid_from_ms
+    too_late = terms.valid_until_ms is not None and last_ms > terms.valid_until_ms
+    if too_early or too_late:
+        raise wrong_windows("the contract is not in force at the time of these windows")
+
+
+def plan_claim(
+    contract: SignedContract, store: Store, first: int, last: int, epoch: int | None = None
+) -> Plan:
+    """Everything of a claim but its proof; ``BadInput`` WINDOWS or STORE_CORRUPT."""
+    terms = contract.terms
+    device = terms.parties.device
+    epochs = store.epochs(device)
+    current = choose_epoch(epochs, first, last, epoch)
+    before = totals_before(terms, store, epochs, current, first)
+    own, checkpoints, windows = window_totals(terms, store, current, first, last)
+    plain = tuple(signed.checkpoint for signed in checkpoints)
+    _check_policy(terms, plain)
+    statement = Statement(terms.digest, plain, own.totals)
+    try:
+        proof_shape(terms.circuit, PARAMETER_SETS[terms.parameter_set], statement)
+    except Rejected as rejected:
+        raise wrong_windows(f"windows {first}..{last}: {rejected}") from None
+    span = Span(terms.digest, device, current.epoch, first, last)
+    return Plan(span, tuple(checkpoints), tuple(windows), own, before, statement)
+
+
+def make_claim(
+    contract: SignedContract,
+    operator_key: SigningKey,
+    plan: Plan,
+    statements: Statements,
+    progress: Progress | None = None,
+) -> tuple[Claim, CheckedClaim]:
+    """Prove, build, check as the verifier will, and record the statement; then it may leave."""
+    terms = contract.terms
+    if public_key(operator_key) != terms.parties.operator:
+        raise BadInput(InputReason.KEY, f"contract {terms.name!r}: this key is not the operator's")
+    statements.require_free(plan.span)
+    parameters = PARAMETER_SETS[terms.parameter_set]
+    proof = prove(terms.circuit, parameters, plan.statement, plan.windows, progress)
+    claim = build_claim(
+        terms,
+        plan.checkpoints,
+        plan.own.totals,
+        plan.before.records,
+        plan.before.totals,
+        proof,
+        operator_key,
+    )
+    checked = check_claim(decode_claim(claim.encode()), contract)
+    statements.record(plan.span, claim.statement_digest)
+    return claim, checked
+
+
+def claim_windows(
+    contract: SignedContract,
+    store_directory: Path | str,
+    keys_directory: Path | str,
+    operator_key: SigningKey,
+    windows: tuple[int, int],
+    epoch: int | None = None,
+    progress: Progress | None = None,
+) -> tuple[Claim, CheckedClaim]:
+    """One claim over windows first..last inclusive, from directories."""
+    contract.require_signed()
+    with open_store(store_directory) as store:
+        plan = plan_claim(contract, store, *windows, epoch)
+    with open_statements(keys_directory) as statements:
+        return make_claim(contract, operator_key, plan, statements, progress)
