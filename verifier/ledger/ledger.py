@@ -1,0 +1,410 @@
+"""The supplier's ledger: contracts, receipts and money, each change in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from threading import Lock
+
+from nacl.signing import SigningKey
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from circuits.errors import BadInput, InputReason, Rejected
+from verifier.accept import (
+    DEFAULT_CLOCK_SKEW_MS,
+    Accepted,
+    AcceptState,
+    Account,
+    DeviceConflict,
+    Duplicate,
+    Entry,
+    decide,
+)
+from verifier.claim import MAXIMUM_NANOS, Claim, decode_claim
+from verifier.contract import SignedContract
+from verifier.ledger import rows
+from verifier.ledger.database import Database, open_database
+from verifier.ledger.models import (
+    AuditRow,
+    ClaimRow,
+    ContractRow,
+    DeviceRow,
+    EntryRow,
+    ReceiptRow,
+    TransactionRow,
+)
+from verifier.ledger.outbox import Outbox
+from verifier.receipt import Receipt
+from verifier.signatures import public_key
+
+ACTIVE, CLOSED = "active", "closed"
+MAXIMUM_REFERENCE = 200
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a submitted claim; a duplicate carries the first receipt and paid nothing."""
+
+    receipt: Receipt
+    duplicate: bool
+    outcomes: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A deposit; ``created`` is false when the same reference was booked before."""
+
+    created: bool
+    escrow_nanos: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ledger line, for people and exports."""
+
+    transaction: str
+    kind: str
+    reference: str
+    created_ms: int
+    account: Account
+    currency: str
+    nanos: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One line of the audit log."""
+
+    time_ms: int
+    reason: str
+    detail: str
+    terms_digest: bytes | None
+    statement_digest: bytes | None
+
+
+def system_clock_ms() -> int:
+    """Milliseconds since 1970 UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class Ledger:
+    """One store directory. Safe to share between threads and, through SQLite, processes.
+
+    ``receipt_key`` is the supplier's key; without it nothing can be accepted, all else works.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        receipt_key: SigningKey | None = None,
+        *,
+        clock: Callable[[], int] = system_clock_ms,
+        clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS,
+    ) -> None:
+        self._database = database
+        self._key = receipt_key
+        self._clock = clock
+        self._clock_skew_ms = clock_skew_ms
+        self._contracts: dict[bytes, SignedContract] = {}
+        self._writer = Lock()  # threads queue here in order, processes at SQLite's own lock
+        self.outbox = Outbox(self._writing, database.reading, clock)
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path | str,
+        receipt_key: SigningKey | None = None,
+        *,
+        create: bool = False,
+        clock: Callable[[], int] = system_clock_ms,
+        clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS,
+    ) -> Ledger:
+        """Open the store in ``directory``; STORE_MISSING, STORE_CORRUPT or WRITE_FAILED."""
+        database = open_database(directory, create=create)
+        return cls(database, receipt_key, clock=clock, clock_skew_ms=clock_skew_ms)
+
+    def close(self) -> None:
+        """Release the store."""
+        self._database.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Session]:
+        with self._writer, self._database.writing() as session:
+            yield session
+
+    # --- contracts ---
+
+    def register(self, contract: SignedContract) -> bool:
+        """Make a signed contract known; False when it was. CONTRACT_UNSIGNED, or KEY."""
+        contract.require_signed()
+        terms = contract.terms
+        self._require_own_contract(contract)
+        if contract.operator_signature is None or contract.supplier_signature is None:
+            raise BadInput(InputReason.CONTRACT_UNSIGNED, f"contract {terms.name!r}")
+        if terms.circuit_id is not None and terms.circuit_id != terms.circuit.identifier:
+            raise BadInput(
+                InputReason.CONTRACT_FIELD, "contract.circuit: not what the outcomes compile to"
+            )
+        with self._writing() as session:
+            if session.get(ContractRow, terms.digest) is not None:
+                return False
+            session.add(
+                ContractRow(
+                    terms_digest=terms.digest,
+                    name=terms.name,
+                    currency=terms.currency,
+                    toml=contract.toml_text,
+                    operator_signature=contract.operator_signature,
+                    supplier_signature=contract.supplier_signature,
+                    status=ACTIVE,
+                    registered_ms=self._clock(),
+                )
+            )
+        return True
+
+    def contracts(self) -> list[SignedContract]:
+        """Every registered contract, oldest first."""
+        with self._database.reading() as session:
+            query = select(ContractRow).order_by(ContractRow.registered_ms, ContractRow.name)
+            return [self._contract(row) for row in session.scalars(query)]
+
+    def contract(self, terms_digest: bytes) -> SignedContract:
+        """A registered contract; an unknown one is ``BadInput`` USAGE."""
+        with self._database.reading() as session:
+            return self._contract(_require_contract(session, terms_digest))
+
+    def close_contract(self, terms_digest: bytes) -> None:
+        """Accept nothing more under a contract (CONTRACT_INACTIVE); repeats are still answered."""
+        with self._writing() as session:
+            _require_contract(session, terms_digest).status = CLOSED
+
+    def revoke_device(self, device: bytes, from_ms: int) -> None:
+        """Refuse (DEVICE_REVOKED) what a device records after ``from_ms``."""
+        with self._writing() as session:
+            _device_row(session, device).revoked_from_ms = from_ms
+
+    def _contract(self, row: ContractRow) -> SignedContract:
+        known = self._contracts.get(row.terms_digest)
+        if known is None:
+            known = self._contracts[row.terms_digest] = rows.read_contract(row)
+        return known
+
+    def _require_own_contract(self, contract: SignedContract) -> None:
+        if self._key is not None and contract.terms.parties.supplier != public_key(self._key):
+            raise BadInput(
+                InputReason.KEY,
+                f"contract {contract.terms.name!r}: its supplier's key is not this verifier's",
+            )
+
+    # --- claims ---
+
+    def apply(self, claim_bytes: bytes) -> Applied:
+        """Decide on a claim and do what was decided; a refusal (``Rejected``) is audited.
+
+        The proof is checked outside the writer transaction. That transaction gathers the state
+        again and writes only if nothing of it has changed; else the decision is made anew.
+        """
+        claim: Claim | None = None
+        try:
+            claim = decode_claim(claim_bytes)
+            return self._apply(claim, claim_bytes)
+        except DeviceConflict as conflict:
+            self._freeze(conflict)
+            self._audit(conflict, claim)
+            raise
+        except Rejected as rejected:
+            self._audit(rejected, claim)
+            raise
+
+    def _apply(self, claim: Claim, claim_bytes: bytes) -> Applied:
+        while True:
+            with self._database.reading() as session:
+                state = self._state(session, claim)
+            decision = decide(claim, state, self._clock())
+            if isinstance(decision, Duplicate):
+                return self._applied(claim, state, decision.receipt, duplicate=True)
+            accepted = self._sign(decision, state)
+            with self._writing() as session:
+                if self._state(session, claim) == state:
+                    contract = _require_contract(session, claim.terms_digest)
+                    rows.record(session, contract, accepted, claim_bytes)
+                    return self._applied(claim, state, accepted.receipt, duplicate=False)
+
+    @staticmethod
+    def _applied(claim: Claim, state: AcceptState, receipt: Receipt, *, duplicate: bool) -> Applied:
+        outcomes: tuple[Fraction, ...] = ()
+        if state.contract is not None:
+            outcomes = state.contract.terms.outcome_values(claim.totals, claim.records)
+        return Applied(receipt, duplicate, outcomes)
+
+    def _state(self, session: Session, claim: Claim) -> AcceptState:
+        row = session.get(ContractRow, claim.terms_digest)
+        if row is None:
+            return AcceptState(contract=None)
+        repeat = rows.find_receipt(session, claim.statement_digest)
+        return AcceptState(
+            contract=self._contract(row),
+            active=row.status == ACTIVE,
+            device=rows.read_device(session, claim.first.device),
+            head=rows.read_head(session, claim.terms_digest),
+            escrow_nanos=rows.read_balances(session, claim.terms_digest)[Account.ESCROW],
+            receipts={} if repeat is None else {claim.statement_digest: repeat},
+            seen=rows.read_seen(session, claim),
+            clock_skew_ms=self._clock_skew_ms,
+        )
+
+    def _sign(self, accepted: Accepted, state: AcceptState) -> Accepted:
+        if self._key is None or state.contract is None:
+            raise BadInput(InputReason.KEY, "the supplier's key is needed to sign receipts")
+        self._require_own_contract(state.contract)
+        return replace(accepted, receipt=accepted.receipt.signed(self._key))
+
+    def _freeze(self, conflict: DeviceConflict) -> None:
+        with self._writing() as session:
+            row = _device_row(session, conflict.later.checkpoint.device)
+            if row.frozen_ms is not None:
+                return  # the first evidence stays
+            row.frozen_ms = self._clock()
+            row.earlier_checkpoint = conflict.earlier.checkpoint.encode()
+            row.earlier_signature = conflict.earlier.signature
+            row.later_checkpoint = conflict.later.checkpoint.encode()
+            row.later_signature = conflict.later.signature
+
+    def _audit(self, rejected: Rejected, claim: Claim | None) -> None:
+        with self._writing() as session:
+            session.add(
+                AuditRow(
+                    time_ms=self._clock(),
+                    reason=rejected.reason.value,
+                    detail=str(rejected)[:500],
+                    terms_digest=None if claim is None else claim.terms_digest,
+                    statement_digest=None if claim is None else claim.statement_digest,
+                )
+            )
+
+    # --- money ---
+
+    def deposit(self, terms_digest: bytes, amount_nanos: int, reference: str) -> Deposit:
+        """Fund a contract's escrow. A repeat of the reference changes nothing.
+
+        ``BadInput``: USAGE, OVERFLOW, or DEPOSIT_CONFLICT for a reference with another amount.
+        """
+        if not 0 < amount_nanos <= MAXIMUM_NANOS:
+            raise BadInput(InputReason.USAGE, "amount: expected 1..2^63-1 nanos")
+        if not (0 < len(reference) <= MAXIMUM_REFERENCE and reference.isprintable()):
+            raise BadInput(
+                InputReason.USAGE,
+                f"reference: expected 1..{MAXIMUM_REFERENCE} printable characters",
+            )
+        with self._writing() as session:
+            contract = _require_contract(session, terms_digest)
+            balances = rows.read_balances(session, terms_digest)
+            booked = _booked_deposit(session, terms_digest, reference)
+            if booked is not None:
+                if booked != amount_nanos:
+                    raise BadInput(
+                        InputReason.DEPOSIT_CONFLICT,
+                        f"reference {reference!r} was booked with {booked} nanos",
+                    )
+                return Deposit(False, balances[Account.ESCROW])
+            if amount_nanos - balances[Account.OUTSIDE] > MAXIMUM_NANOS:
+                raise BadInput(InputReason.OVERFLOW, "all deposits together pass 2^63-1 nanos")
+            entries = (Entry(Account.OUTSIDE, -amount_nanos), Entry(Account.ESCROW, amount_nanos))
+            rows.post(session, contract, "deposit", reference, entries, self._clock())
+            return Deposit(True, balances[Account.ESCROW] + amount_nanos)
+
+    def balances(self, terms_digest: bytes) -> dict[Account, int]:
+        """The balance of every account of a contract, derived from its entries."""
+        with self._database.reading() as session:
+            _require_contract(session, terms_digest)
+            return rows.read_balances(session, terms_digest)
+
+    def lines(self, terms_digest: bytes) -> list[Line]:
+        """Every ledger line of a contract in the order it was written."""
+        query = (
+            select(TransactionRow, EntryRow)
+            .join(EntryRow, EntryRow.transaction_key == TransactionRow.key)
+            .where(EntryRow.terms_digest == terms_digest)
+            .order_by(EntryRow.id)
+        )
+        with self._database.reading() as session:
+            return [
+                Line(
+                    transaction.key,
+                    transaction.kind,
+                    transaction.reference,
+                    transaction.created_ms,
+                    Account(entry.account),
+                    entry.currency,
+                    entry.nanos,
+                )
+                for transaction, entry in session.execute(query)
+            ]
+
+    # --- looking back ---
+
+    def receipt(self, statement_digest: bytes) -> Receipt | None:
+        """The receipt of a statement, if it was accepted."""
+        with self._database.reading() as session:
+            return rows.find_receipt(session, statement_digest)
+
+    def receipts(
+        self, terms_digest: bytes, first_sequence: int = 1, limit: int | None = None
+    ) -> list[Receipt]:
+        """A contract's receipts from a sequence number on, in the order of their chain."""
+        query = (
+            select(ReceiptRow.encoded)
+            .where(ReceiptRow.terms_digest == terms_digest, ReceiptRow.sequence >= first_sequence)
+            .order_by(ReceiptRow.sequence)
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return [rows.read_receipt(encoded) for encoded in session.scalars(query)]
+
+    def claim(self, statement_digest: bytes) -> bytes | None:
+        """The bytes of an accepted claim, for replay."""
+        with self._database.reading() as session:
+            row = session.get(ClaimRow, statement_digest)
+            return None if row is None else row.encoded
+
+    def refusals(self) -> list[Refusal]:
+        """The audit log, oldest first."""
+        with self._database.reading() as session:
+            return [
+                Refusal(r.time_ms, r.reason, r.detail, r.terms_digest, r.statement_digest)
+                for r in session.scalars(select(AuditRow).order_by(AuditRow.id))
+            ]
+
+
+def _require_contract(session: Session, terms_digest: bytes) -> ContractRow:
+    row = session.get(ContractRow, terms_digest)
+    if row is None:
+        raise BadInput(InputReason.USAGE, f"no contract with terms {terms_digest.hex()} here")
+    return row
+
+
+def _device_row(session: Session, device: bytes) -> DeviceRow:
+    row = session.get(DeviceRow, device)
+    if row is None:
+        row = DeviceRow(device=device)
+        session.add(row)
+    return row
+
+
+def _booked_deposit(session: Session, terms_digest: bytes, reference: str) -> int | None:
+    query = select(EntryRow.nanos).where(
+        EntryRow.transaction_key == rows.transaction_key(terms_digest, "deposit", reference),
+        EntryRow.account == Account.ESCROW.value,
+    )
+    return session.scalars(query).one_or_none()

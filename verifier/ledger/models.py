@@ -1,0 +1,178 @@
+"""The ledger's tables. Amounts are integer nanos, times milliseconds since 1970 UTC.
+
+Balances are never stored: they are sums of entries. What is append-only refuses UPDATE and DELETE
+by trigger (see the first migration); exact totals beyond 64 bits live inside encoded receipts.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """Common base; SQLite integers are 64-bit, bytes are BLOBs."""
+
+    type_annotation_map: ClassVar = {int: BigInteger, bytes: LargeBinary, str: Text}
+
+
+class ContractRow(Base):
+    """A contract that both parties signed. ``status`` is ``active`` or ``closed``."""
+
+    __tablename__ = "contracts"
+    terms_digest: Mapped[bytes] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    currency: Mapped[str]
+    toml: Mapped[str]
+    operator_signature: Mapped[bytes]
+    supplier_signature: Mapped[bytes]
+    status: Mapped[str]
+    registered_ms: Mapped[int]
+
+
+class DeviceRow(Base):
+    """What became known against a device; most devices have no row."""
+
+    __tablename__ = "devices"
+    device: Mapped[bytes] = mapped_column(primary_key=True)
+    revoked_from_ms: Mapped[int | None]
+    frozen_ms: Mapped[int | None]
+    earlier_checkpoint: Mapped[bytes | None]
+    earlier_signature: Mapped[bytes | None]
+    later_checkpoint: Mapped[bytes | None]
+    later_signature: Mapped[bytes | None]
+
+
+class HeadRow(Base):
+    """Where a contract stands: compare-and-swapped with each receipt."""
+
+    __tablename__ = "heads"
+    terms_digest: Mapped[bytes] = mapped_column(
+        ForeignKey("contracts.terms_digest"), primary_key=True
+    )
+    sequence: Mapped[int]
+    checkpoint: Mapped[bytes]
+    receipt_digest: Mapped[bytes]
+
+
+class ReceiptRow(Base):
+    """An accepted claim's receipt; the unique positions are the last guard against paying twice."""
+
+    __tablename__ = "receipts"
+    __table_args__ = (UniqueConstraint("terms_digest", "device", "epoch", "first_window"),)
+    terms_digest: Mapped[bytes] = mapped_column(
+        ForeignKey("contracts.terms_digest"), primary_key=True
+    )
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    statement_digest: Mapped[bytes] = mapped_column(unique=True)
+    device: Mapped[bytes]
+    epoch: Mapped[int]
+    first_window: Mapped[int]
+    encoded: Mapped[bytes]
+
+
+class ClaimRow(Base):
+    """The accepted claim itself, so that any payment can be checked again years later."""
+
+    __tablename__ = "claims"
+    statement_digest: Mapped[bytes] = mapped_column(
+        ForeignKey("receipts.statement_digest"), primary_key=True
+    )
+    encoded: Mapped[bytes]
+
+
+class VoucherRow(Base):
+    """The operator's signed cumulative promise that came with a claim."""
+
+    __tablename__ = "vouchers"
+    terms_digest: Mapped[bytes] = mapped_column(
+        ForeignKey("contracts.terms_digest"), primary_key=True
+    )
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    cumulative_nanos: Mapped[int]
+    signature: Mapped[bytes]
+
+
+class CheckpointRow(Base):
+    """A checkpoint of an accepted claim: another one for its position freezes the device."""
+
+    __tablename__ = "checkpoints"
+    device: Mapped[bytes] = mapped_column(primary_key=True)
+    epoch: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    encoded: Mapped[bytes]
+    signature: Mapped[bytes]
+
+
+class TransactionRow(Base):
+    """One movement of money; its key comes from the event that caused it."""
+
+    __tablename__ = "transactions"
+    key: Mapped[str] = mapped_column(primary_key=True)
+    terms_digest: Mapped[bytes] = mapped_column(ForeignKey("contracts.terms_digest"))
+    kind: Mapped[str]
+    reference: Mapped[str]
+    created_ms: Mapped[int]
+
+
+class EntryRow(Base):
+    """One line of a transaction, written before it; per currency the lines sum to zero."""
+
+    __tablename__ = "entries"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    transaction_key: Mapped[str] = mapped_column(
+        ForeignKey("transactions.key", deferrable=True, initially="DEFERRED"), index=True
+    )
+    terms_digest: Mapped[bytes] = mapped_column(ForeignKey("contracts.terms_digest"), index=True)
+    account: Mapped[str]
+    currency: Mapped[str]
+    nanos: Mapped[int]
+
+
+class AuditRow(Base):
+    """A refusal, with its reason."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    time_ms: Mapped[int]
+    reason: Mapped[str]
+    detail: Mapped[str]
+    terms_digest: Mapped[bytes | None]
+    statement_digest: Mapped[bytes | None]
+
+
+class BatchRow(Base):
+    """Obligations netted into one payment: NEW, SIGNED, EXECUTED, then FINAL or FAILED.
+
+    ``payload`` is what a gateway signed, kept so that a retry sends the same bytes; ``digest``
+    names it where the money moves; ``expiry`` is the gateway's own clock.
+    """
+
+    __tablename__ = "batches"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    terms_digest: Mapped[bytes] = mapped_column(ForeignKey("contracts.terms_digest"))
+    currency: Mapped[str]
+    amount_nanos: Mapped[int]
+    state: Mapped[str]
+    memo: Mapped[bytes]
+    payload: Mapped[bytes | None]
+    digest: Mapped[bytes | None] = mapped_column(unique=True)
+    expiry: Mapped[int | None]
+    detail: Mapped[str]
+    created_ms: Mapped[int]
+    updated_ms: Mapped[int]
+
+
+class OutboxRow(Base):
+    """What one receipt obliges to pay; ``batch`` is None until it is netted."""
+
+    __tablename__ = "outbox"
+    terms_digest: Mapped[bytes] = mapped_column(
+        ForeignKey("contracts.terms_digest"), primary_key=True
+    )
+    sequence: Mapped[int] = mapped_column(primary_key=True)
+    currency: Mapped[str]
+    amount_nanos: Mapped[int]
+    batch: Mapped[int | None] = mapped_column(Integer, ForeignKey("batches.id"), index=True)
