@@ -1,0 +1,91 @@
+"""The soundness calculator against published values, and its answer for our own parameters."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.soundness import Levels, circuit_levels, proven_bits, soundness_levels
+
+VECTORS = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "soundness.json").read_text(encoding="utf-8")
+)
+STANDARD = PARAMETER_SETS["standard"]
+# the Poseidon columns alone are 164; more of either only weakens ALI and DEEP, far from the minimum
+COLUMNS, CONSTRAINTS, MAX_DEGREE = 220, 400, 3
+
+
+def arguments(case: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "extension_degree": case["extension_degree"],
+        "rate": case["rate"],
+        "log2_trace_length": case["log2_trace_length"],
+        "queries": case["num_queries"],
+        "grinding_bits": case["grinding_bits"],
+        "batch_size": case["batch_size"],
+        "constraints": case["num_constraints"],
+        "max_degree": case["air_max_degree"],
+        "power_batching": case["power_batching"],
+        "folding_factors": case["folding_factors"],
+        "early_stop_size": case["early_stop_size"],
+        "max_combo": VECTORS["max_combo"],
+    }
+
+
+@pytest.mark.parametrize("index", range(len(VECTORS["cases"])))
+def test_every_level_of_every_case(index: int) -> None:
+    case = VECTORS["cases"][index]
+    for regime, levels in soundness_levels(**arguments(case)).items():
+        got = {name: math.floor(bits) for name, bits in levels.named().items()}
+        got["total"] = math.floor(levels.minimum)
+        assert got == case["levels_bits"][regime]
+
+
+@pytest.mark.parametrize("log2_rows", range(8, 21))
+@pytest.mark.parametrize(
+    ("name", "bits"), [("standard", 121.02), ("compact", 121.26), ("fast", 120.53)]
+)
+def test_what_each_set_proves_at_every_size(name: str, bits: float, log2_rows: int) -> None:
+    proven = proven_bits(PARAMETER_SETS[name], log2_rows, COLUMNS, CONSTRAINTS, MAX_DEGREE)
+    assert bits <= proven < bits + 0.01  # the query phase, whatever the trace length
+
+
+def test_levels_move_the_right_way() -> None:
+    def bits(**changes: Any) -> float:
+        return soundness_levels(**(arguments(VECTORS["cases"][-1]) | changes))["JBR"].minimum
+
+    base = bits()
+    assert bits(queries=55) > base
+    assert bits(grinding_bits=19) == pytest.approx(base - 1)
+
+
+def test_union_bound_is_below_the_minimum() -> None:
+    levels = Levels(batching=121.0, commit=(121.0,), query=121.0, ali=121.0, deep=400.0)
+    assert levels.union == pytest.approx(119.0)
+    real = circuit_levels(STANDARD, 17, COLUMNS, CONSTRAINTS, MAX_DEGREE)["JBR"]
+    assert 120.9 < real.union < real.minimum
+
+
+def test_impossible_parameters_are_refused() -> None:
+    case = arguments(VECTORS["cases"][-1])
+    with pytest.raises(ValueError, match="folding ends at 256 points, not at 128"):
+        soundness_levels(**(case | {"early_stop_size": 128}))
+    tiny = {"log2_trace_length": 1, "rate": 0.5, "folding_factors": [], "early_stop_size": 4}
+    with pytest.raises(ValueError, match="multi-point"):
+        soundness_levels(**(case | tiny))
+
+
+def test_standard_sizes() -> None:
+    assert (STANDARD.random_rows, STANDARD.chunk_mask) == (148, 69)
+    assert [STANDARD.chunk_count(k) for k in (8, 9, 17, 20)] == [4, 3, 3, 3]
+    assert [STANDARD.fold_count(k) for k in (8, 9, 11, 12, 17, 20)] == [1, 2, 2, 3, 4, 5]
+    assert [STANDARD.final_coefficients(k) for k in (8, 9, 17)] == [32, 8, 32]
+    for log2_rows in range(8, 21):
+        rows, chunks = 1 << log2_rows, STANDARD.chunk_count(log2_rows)
+        held = chunks * (rows - STANDARD.chunk_mask)
+        assert held >= 2 * rows + STANDARD.random_rows - 1 > held - (rows - STANDARD.chunk_mask)

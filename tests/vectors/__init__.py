@@ -1,0 +1,1 @@
+"""Known answers as JSON, and the scripts that make them."""
