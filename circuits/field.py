@@ -107,36 +107,38 @@ def lift(a: Array) -> Array:
     return out
 
 
+def _reduction_matrices() -> tuple[Array, Array]:
+    """How the 36 products a_i b_j enter the six coordinates, plus and minus.
+
+    x^6 = -x^3 - 1, x^7 = -x^4 - x, x^8 = -x^5 - x^2, x^9 = 1, x^10 = x.
+    """
+    plus = np.zeros((DEGREE * DEGREE, DEGREE), dtype=np.uint64)
+    minus = np.zeros_like(plus)
+    for i in range(DEGREE):
+        for j in range(DEGREE):
+            k = i + j
+            if k < DEGREE:
+                plus[i * DEGREE + j, k] = 1
+            elif k >= 9:
+                plus[i * DEGREE + j, k - 9] = 1
+            else:
+                minus[i * DEGREE + j, [k - 6, k - 3]] = 1
+    return plus, minus
+
+
+_PLUS, _MINUS = _reduction_matrices()
+
+
 def extension_multiply(a: Array, b: Array) -> Array:
     """Product in the extension; shapes broadcast, last axis 6.
 
-    Each diagonal sum adds at most six values below 2^31, far from overflow.
+    A coordinate adds at most six values below 2^31 and subtracts at most six: 6 p keeps it
+    nonnegative.
     """
     products = a[..., :, None] * b[..., None, :] % _P
-    d = [
-        products[
-            ...,
-            np.arange(max(0, k - 5), min(k, 5) + 1),
-            k - np.arange(max(0, k - 5), min(k, 5) + 1),
-        ].sum(axis=-1)
-        for k in range(2 * DEGREE - 1)
-    ]
-    # x^6 = -x^3 - 1, x^7 = -x^4 - x, x^8 = -x^5 - x^2, x^9 = 1, x^10 = x; 6p keeps it nonnegative
-    bias = np.uint64(6 * P)
-    return (
-        np.stack(
-            [
-                d[0] + d[9] + bias - d[6],
-                d[1] + d[10] + bias - d[7],
-                d[2] + bias - d[8],
-                d[3] + bias - d[6],
-                d[4] + bias - d[7],
-                d[5] + bias - d[8],
-            ],
-            axis=-1,
-        )
-        % _P
-    )
+    flat = products.reshape(*products.shape[:-2], DEGREE * DEGREE)
+    result: Array = (flat @ _PLUS + np.uint64(6 * P) - flat @ _MINUS) % _P
+    return result
 
 
 def frobenius(a: Array, times: int = 1) -> Array:

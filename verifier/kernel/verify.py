@@ -49,6 +49,7 @@ from verifier.kernel.transcript import Transcript, grinding_ok
 
 PROTOCOL = b"zkmeter proof 1"
 _P = np.uint64(P)
+_SELECTOR_CHUNK = 1 << 12  # rows inverted at once: bounds memory for claims of many windows
 
 
 def proof_shape(circuit: Circuit, parameters: ParameterSet, statement: Statement) -> Shape:
@@ -95,7 +96,12 @@ def verify(
     proof: bytes,
     minimum_bits: float,
 ) -> None:
-    """Accept silently or raise ``Rejected``; ``minimum_bits`` is the contract's floor."""
+    """Accept silently or raise ``Rejected``; ``minimum_bits`` is the contract's floor.
+
+    The caller has seen to it (``check_claim`` does) that the statement has at least two
+    checkpoints, signed and in sequence, and one total per outcome: a statement of another shape is
+    a mistake in the program and raises ``ValueError`` or ``IndexError``.
+    """
     # 1. Policy: sizes and security from the verifier's side alone.
     for outcome, total in zip(circuit.outcomes, statement.totals, strict=True):
         outcome.check_total(total)
@@ -225,15 +231,13 @@ def selectors_at(layout: Layout, log2_rows: int, z: Array, vanishing: Array) -> 
     A selector is a sum of Lagrange polynomials L_i(z) = (z^N - 1) / N * w^i / (z - w^i).
     """
     chosen = list(selector_rows(layout).values())
-    rows = np.concatenate(chosen)
-    points = root_powers(log2_rows, rows)
-    inverses = extension_inverse(subtract(np.broadcast_to(z, (len(rows), DEGREE)), lift(points)))
-    weighted = inverses * points[:, None] % _P
     out = np.zeros((len(chosen), DEGREE), dtype=np.uint64)
-    at = 0
-    for k, places in enumerate(chosen):
-        out[k] = weighted[at : at + len(places)].sum(axis=0) % _P
-        at += len(places)
+    for k, rows in enumerate(chosen):
+        for start in range(0, len(rows), _SELECTOR_CHUNK):
+            points = root_powers(log2_rows, rows[start : start + _SELECTOR_CHUNK])
+            gaps = subtract(np.broadcast_to(z, (len(points), DEGREE)), lift(points))
+            weighted = extension_inverse(gaps) * points[:, None] % _P
+            out[k] = (out[k] + weighted.sum(axis=0)) % _P
     scale = vanishing * np.uint64(inverse(1 << log2_rows)) % _P
     return extension_multiply(out, scale)
 
