@@ -45,6 +45,11 @@ class Status(IntFlag):
     MISSED = 16
     DT_OVERFLOW = 32
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The set flags as contracts and people write them, such as ``brown_out``."""
+        return tuple(str(flag.name).lower() for flag in self)
+
 
 @dataclass(frozen=True)
 class Link:

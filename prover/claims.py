@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from circuits.checkpoint import Checkpoint
+from circuits.checkpoint import Checkpoint, Link
 from circuits.errors import BadInput, InputReason, Rejected
 from circuits.statement import Statement
 from prover.log import WindowLog
@@ -16,14 +16,16 @@ from prover.prove import prove
 from prover.statements import Span, Statements, open_statements
 from prover.store import Store, StoredEpoch, open_store
 from verifier.claim import (
+    MAXIMUM_CHECKPOINTS,
     CheckedClaim,
     Claim,
     SignedCheckpoint,
     build_claim,
     check_claim,
+    check_span,
     decode_claim,
 )
-from verifier.contract import SignedContract, Terms
+from verifier.contract import SignedContract, Start, Terms
 from verifier.kernel.parameters import PARAMETER_SETS
 from verifier.kernel.verify import proof_shape
 from verifier.signatures import public_key
@@ -101,10 +103,7 @@ def totals_before(
     terms: Terms, store: Store, epochs: Sequence[StoredEpoch], current: StoredEpoch, first: int
 ) -> Totals:
     """Totals from the contract's start up to window ``first`` of epoch ``current``."""
-    start_epoch, start_index = 0, 0
-    if terms.start is not None:
-        start_epoch, start_index = terms.start.epoch, terms.start.index
-        _check_start(terms, store, current.device)
+    start_epoch, start_index = _counted_from(terms, store, epochs, current)
     if (current.epoch, first) < (start_epoch, start_index):
         raise wrong_windows(
             f"the contract starts at checkpoint {start_index} of epoch {start_epoch}"
@@ -115,21 +114,43 @@ def totals_before(
         stored = by_number.get(number)
         if stored is None:
             raise wrong_windows(f"the store lacks epoch {number}, which the contract counts")
-        _check_fits(terms, stored)
         low = start_index if number == start_epoch else 0
         high = (first if number == current.epoch else stored.windows) - 1
         if low <= high:
+            _check_fits(terms, stored)
             found += window_totals(terms, store, stored, low, high)[0]
     return found
 
 
-def _check_start(terms: Terms, store: Store, device: bytes) -> None:
+def _counted_from(
+    terms: Terms, store: Store, epochs: Sequence[StoredEpoch], current: StoredEpoch
+) -> tuple[int, int]:
+    """Epoch and index where counting begins: the contract's start, found in the store.
+
+    The store may lack the start's own epoch when the next epoch's opening names its end as start.
+    """
     start = terms.start
     if start is None:
-        return
-    signed = store.checkpoints(device, start.epoch, start.index, start.index)[0]
-    if signed.checkpoint.digest != start.digest:
-        raise wrong_windows("the contract's starting checkpoint is not the one in the store")
+        return 0, 0
+    by_number = {stored.epoch: stored for stored in epochs}
+    own, following = by_number.get(start.epoch), by_number.get(start.epoch + 1)
+    if own is not None and start.index <= own.windows:
+        signed = store.checkpoints(current.device, start.epoch, start.index, start.index)[0]
+        if signed.checkpoint.chain == start.chain:
+            return start.epoch, start.index
+    elif own is None and following is not None:
+        opening = store.checkpoints(current.device, following.epoch, 0, 0)[0].checkpoint
+        if _names(opening.link, start):
+            return following.epoch, 0
+    raise wrong_windows("the contract's starting checkpoint is not the one in the store")
+
+
+def _names(link: Link | None, start: Start) -> bool:
+    return link is not None and (link.epoch, link.index, link.chain) == (
+        start.epoch,
+        start.index,
+        start.chain,
+    )
 
 
 def _check_fits(terms: Terms, stored: StoredEpoch) -> None:
@@ -139,10 +160,17 @@ def _check_fits(terms: Terms, stored: StoredEpoch) -> None:
         raise wrong_windows(f"epoch {stored.epoch} was recorded with another window length")
 
 
-def _check_policy(terms: Terms, checkpoints: Sequence[Checkpoint]) -> None:
+def _check_policy(terms: Terms, checkpoints: Sequence[Checkpoint], windows_in_epoch: int) -> None:
     windows = len(checkpoints) - 1
-    if terms.windows_per_claim not in (None, windows):
-        raise wrong_windows(f"the contract fixes {terms.windows_per_claim} windows per claim")
+    if windows >= MAXIMUM_CHECKPOINTS:
+        raise wrong_windows(f"{windows} windows: a claim has room for {MAXIMUM_CHECKPOINTS - 1}")
+    check_span(checkpoints[0], windows, terms)
+    fixed = terms.windows_per_claim
+    if fixed is not None and windows < fixed and checkpoints[-1].index < windows_in_epoch:
+        raise wrong_windows(
+            f"the contract fixes {fixed} windows per claim: after fewer, nothing more of the epoch"
+            " could be claimed"
+        )
     first_ms, last_ms = checkpoints[1].start_ms, checkpoints[-1].end_ms
     too_early = terms.valid_from_ms is not None and first_ms < terms.valid_from_ms
     too_late = terms.valid_until_ms is not None and last_ms > terms.valid_until_ms
@@ -158,12 +186,13 @@ def plan_claim(
     device = terms.parties.device
     epochs = store.epochs(device)
     current = choose_epoch(epochs, first, last, epoch)
+    _check_fits(terms, current)
     before = totals_before(terms, store, epochs, current, first)
     own, checkpoints, windows = window_totals(terms, store, current, first, last)
     plain = tuple(signed.checkpoint for signed in checkpoints)
-    _check_policy(terms, plain)
     statement = Statement(terms.digest, plain, own.totals)
     try:
+        _check_policy(terms, plain, current.windows)
         proof_shape(terms.circuit, PARAMETER_SETS[terms.parameter_set], statement)
     except Rejected as rejected:
         raise wrong_windows(f"windows {first}..{last}: {rejected}") from None
@@ -194,7 +223,8 @@ def make_claim(
         proof,
         operator_key,
     )
-    checked = check_claim(decode_claim(claim.encode()), contract)
+    # whether flags that the contract refuses are waived is the supplier's to say
+    checked = check_claim(decode_claim(claim.encode()), contract, flags_waived=True)
     statements.record(plan.span, claim.statement_digest)
     return claim, checked
 

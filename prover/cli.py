@@ -127,6 +127,7 @@ def _window_document(entry: WindowEntry) -> dict[str, Any]:
         "records": entry.records,
         "start": utc_text(entry.start_ms),
         "end": utc_text(entry.end_ms),
+        "checkpoint": entry.checkpoint,
         "signed": entry.signed,
     }
 

@@ -101,7 +101,12 @@ class SoftwareDevice:
             )
 
     def record_epoch(self, schema: Schema, windows: Sequence[ImportedWindow]) -> SignedEpoch:
-        """Commit to the windows of one epoch (at least one, contiguous, in order of time)."""
+        """Commit to the windows of one epoch (at least one, contiguous, in order of time).
+
+        An epoch number is used up only together with a closed, possibly empty, window.
+        """
+        if not windows:  # an opening is released together with the first checkpoint after it
+            raise BadInput(InputReason.WINDOWS, f"{self.directory}: an epoch without a window")
         epoch = self.state.epoch + 1
         if epoch > _LARGEST_EPOCH:
             raise BadInput(InputReason.DEVICE_MISMATCH, f"{self.directory}: no epochs left")

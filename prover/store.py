@@ -23,7 +23,7 @@ from prover.database import checked_rows, connection, transaction
 from prover.device import DeviceState, SignedEpoch
 from prover.log import WindowLog
 from verifier.claim import SignedCheckpoint
-from verifier.contract import Terms
+from verifier.contract import Start, Terms
 from verifier.signatures import require_checkpoint_signature
 
 STORE_NAME = "store.sqlite3"
@@ -64,7 +64,10 @@ class StoredEpoch:
 
 @dataclass(frozen=True)
 class WindowEntry:
-    """One line of the windows listing; times in ms since 1970 UTC, end exclusive."""
+    """One line of the windows listing; times in ms since 1970 UTC, end exclusive.
+
+    ``checkpoint`` is the one that closes the window, as a contract's ``start`` would name it.
+    """
 
     device: bytes
     epoch: int
@@ -72,6 +75,7 @@ class WindowEntry:
     records: int
     start_ms: int
     end_ms: int
+    checkpoint: str
     signed: bool
 
 
@@ -199,6 +203,7 @@ class Store:
                 checkpoint.records_in_window,
                 checkpoint.start_ms,
                 checkpoint.end_ms,
+                Start(checkpoint.epoch, checkpoint.index, checkpoint.chain).text,
                 _is_signed(signed),
             )
 

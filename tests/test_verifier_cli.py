@@ -182,6 +182,7 @@ def test_deposit_receipts_and_ledger(
     (receipt,) = run("receipts", "--store", store, "--json").document
     assert receipt["amount_nanos"] == world.first.amount_nanos
     assert receipt["windows"] == [0, 1]
+    assert (receipt["flags"], receipt["unmetered_ms"]) == ([], 0)
     assert receipt["statement_digest"] == world.first.statement_digest.hex()
     assert run("receipts", "--store", store, "--check").status == 0
     assert "test pump" in run("receipts", "--store", store).out
@@ -191,6 +192,35 @@ def test_deposit_receipts_and_ledger(
     text = run("ledger", "--store", store)
     assert text.status == 0
     assert f"+{world.first.amount_nanos}" in text.out
+
+
+def test_waive_revoke_and_close(world: World, run: Run, contract: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    device = world.terms.parties.device.hex()
+    deposit(run, contract, store, RICH)
+    named = ("--store", store, "--contract", contract)
+    until = ("--until", "2026-03-01T09:00:00+01:00")
+    waived = run("waive", *named, *until, "--by", "the boss", "--json").document
+    assert (waived["reason"], waived["until"]) == ("CLAIM_LATE", "2026-03-01T08:00:00.000Z")
+    assert run("waive", *named, *until, "--reason", "DEVICE_FLAGS").out.count("\n") == 1
+    revoke = ("revoke", "--store", store, "--from", "2030-01-01T00:00:00Z", "--device")
+    assert run(*revoke, device, "--json").document["from"] == "2030-01-01T00:00:00.000Z"
+    assert run("close", *named, "--json").document["created"] is True
+    assert run("close", *named, "--json").document["created"] is False
+    decided = run("ledger", "--store", store, "--json").document["instructions"]
+    kinds = ["waive_late", "waive_flags", "revoke", "close"]
+    assert [line["kind"] for line in decided] == kinds
+    assert decided[0]["by"] == "the boss"
+    assert decided[1]["by"]  # the login name
+    assert decided[2]["device"] == device
+    assert "the boss" in run("ledger", "--store", store).out
+    require_error(run(*revoke, "00" * 32), "USAGE")
+    require_error(run(*revoke, "00"), "KEY")
+    require_error(run("waive", *named, "--until", "tomorrow"), "USAGE")
+    require_error(run("waive", *named, "--until", "2026-03-01T08:00:00"), "USAGE")
+    require_error(run("waive", *named, *until, "--by", ""), "USAGE")
+    nothing = ("--store", tmp_path / "nothing", "--contract", contract)
+    require_error(run("close", *nothing), "STORE_MISSING")
 
 
 def test_integers_beyond_2_53_are_strings(run: Run, contract: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 
-from circuits.checkpoint import Checkpoint
+from circuits.checkpoint import Checkpoint, Link
 from circuits.errors import Reason, Rejected
 from verifier.claim.checks import (
     check_active,
@@ -19,11 +20,12 @@ from verifier.claim.checks import (
     check_checkpoints,
     check_circuit,
     check_contract,
+    check_flags,
     check_operator,
     check_proof,
 )
 from verifier.claim.encoding import Claim, SignedCheckpoint, decode_claim
-from verifier.contract import SignedContract, Terms
+from verifier.contract import SignedContract, Start, Terms
 from verifier.receipt import NO_RECEIPT, Attestation, Receipt
 
 DEFAULT_CLOCK_SKEW_MS = 300_000
@@ -77,7 +79,8 @@ class AcceptState:
 
     ``receipts`` finds an earlier receipt by statement digest, ``seen`` an earlier checkpoint by
     position; both need to hold what concerns the claim at hand only. ``contract`` is None when
-    the claim's terms are unknown.
+    the claim's terms are unknown. ``late_until_ms`` and ``flags_until_ms`` are the supplier's
+    waivers: claims that arrive until then are not refused as CLAIM_LATE, or for DEVICE_FLAGS.
     """
 
     contract: SignedContract | None = field(compare=False)
@@ -88,6 +91,8 @@ class AcceptState:
     receipts: Mapping[bytes, Receipt] = field(default_factory=dict)
     seen: Mapping[Position, SignedCheckpoint] = field(default_factory=dict)
     clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS
+    late_until_ms: int | None = None
+    flags_until_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ def decide(claim: Claim, state: AcceptState, now_ms: int) -> Decision:
     check_checkpoints(claim, terms)  # 4
     _check_device_status(claim, state)
     _check_conflicts(claim, state)
+    if not _waived(state.flags_until_ms, now_ms):
+        check_flags(claim, terms)
     _check_clock(claim, terms, state, now_ms)
     _check_head(claim, terms, state.head)  # 5
     check_circuit(claim, terms)  # 6
@@ -189,10 +196,14 @@ def _check_clock(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) ->
         raise Rejected(
             Reason.CHECKPOINT_FUTURE, "end", expected=f"<= {latest}", got=claim.last.end_ms
         )
-    if terms.claim_deadline_seconds is not None:
+    if terms.claim_deadline_seconds is not None and not _waived(state.late_until_ms, now_ms):
         deadline = claim.checkpoints[1].checkpoint.end_ms + terms.claim_deadline_seconds * 1000
         if now_ms > deadline:
             raise Rejected(Reason.CLAIM_LATE, "first window", expected=f"<= {deadline}", got=now_ms)
+
+
+def _waived(until_ms: int | None, now_ms: int) -> bool:
+    return until_ms is not None and now_ms <= until_ms
 
 
 def _check_head(claim: Claim, terms: Terms, head: Head | None) -> None:
@@ -215,22 +226,27 @@ def _check_head(claim: Claim, terms: Terms, head: Head | None) -> None:
         )
     if (first.epoch, first.index) != (accepted.epoch + 1, 0) or first.link is None:
         raise _head_mismatch(accepted, first)
-    link = first.link
-    if (link.epoch, link.index, link.end_ms, link.chain) != (
-        accepted.epoch,
-        accepted.index,
-        accepted.end_ms,
-        accepted.chain,
-    ):
+    end = Link(accepted.epoch, accepted.index, accepted.end_ms, accepted.chain)
+    _check_link(first.link, end)
+
+
+def _check_link(link: Link, end: Link) -> None:
+    if link != end:
         raise Rejected(
             Reason.EPOCH_LINK,
-            "the epoch does not continue the accepted head",
-            expected=f"{accepted.epoch}/{accepted.index}",
+            "the epoch does not continue where counting stands",
+            expected=f"{end.epoch}/{end.index}",
             got=f"{link.epoch}/{link.index}",
         )
 
 
 def _check_start(first: Checkpoint, terms: Terms) -> None:
+    """The starting checkpoint, or the next epoch's opening that names it."""
+    start, link = terms.start, first.link
+    if start is not None and link is not None and first.epoch == start.epoch + 1:
+        # the terms do not say when the starting checkpoint ended
+        _check_link(link, Link(start.epoch, start.index, link.end_ms, start.chain))
+        return
     epoch, index = _start_position(terms)
     if (first.epoch, first.index) != (epoch, index):
         raise Rejected(
@@ -239,13 +255,13 @@ def _check_start(first: Checkpoint, terms: Terms) -> None:
             expected=f"{epoch}/{index}",
             got=f"{first.epoch}/{first.index}",
         )
-    start = terms.start
-    if start is not None and first.digest != start.digest:
+    if start is not None and first.chain != start.chain:
+        got = Start(first.epoch, first.index, first.chain)
         raise Rejected(
             Reason.HEAD_MISMATCH,
             "the contract names another starting checkpoint",
-            expected=start.digest.hex(),
-            got=first.digest.hex(),
+            expected=start.text,
+            got=got.text,
         )
 
 
@@ -294,9 +310,20 @@ def _check_escrow(claim: Claim, state: AcceptState) -> None:
         )
 
 
+def _unmetered_ms(claim: Claim) -> int:
+    """Time in no window, from where the claim continues to its last window."""
+    first = claim.first
+    gaps = sum(
+        after.checkpoint.start_ms - before.checkpoint.end_ms
+        for before, after in pairwise(claim.checkpoints)
+    )
+    if first.link is not None and first.epoch > 0:
+        gaps += first.start_ms - first.link.end_ms
+    return gaps
+
+
 def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Accepted:
     head, first, last = state.head, claim.first, claim.last
-    opens_later_epoch = first.link is not None and first.epoch > 0
     receipt = Receipt(
         terms_digest=claim.terms_digest,
         sequence=1 if head is None else head.sequence + 1,
@@ -316,9 +343,8 @@ def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Ac
         cumulative_nanos=claim.voucher.cumulative_nanos,
         head=last.digest,
         attestation=Attestation.DEVICE,
-        unmetered_ms=first.start_ms - first.link.end_ms
-        if opens_later_epoch and first.link is not None
-        else 0,
+        flags=last.flags,
+        unmetered_ms=_unmetered_ms(claim),
         accepted_ms=now_ms,
     )
     new_head = Head(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from circuits.errors import BadInput, InputReason, Rejected
+from circuits.errors import BadInput, Rejected
 from verifier.commands_contract import add_contract_show, add_contract_sign
 from verifier.commands_keys import add_keys_commands
-from verifier.console import EXIT_NO, Output, leaf, program, subgroup
+from verifier.commands_serve import add_serve
+from verifier.commands_supplier import add_supplier_commands, instruction_document
+from verifier.console import EXIT_NO, Output, leaf, program, subgroup, utc_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,24 +21,20 @@ if TYPE_CHECKING:
     from verifier.contract import SignedContract, Terms
     from verifier.ledger import Ledger
     from verifier.receipt import Receipt
-    from verifier.service.tls import ServerTls
 
 main = program("zkmeter-verifier", "Check claims, issue receipts, keep the ledger, settle.")
 add_keys_commands(main)
 _contract = subgroup(main, "contract", "Contracts: sign, read.")
 add_contract_sign(_contract)
 add_contract_show(_contract)
+add_serve(main)
+add_supplier_commands(main)
 
 _CONTRACT = click.option(
     "--contract", required=True, metavar="C.toml", help="The contract, signed by both parties."
 )
 _STORE = click.option("--store", required=True, metavar="DIR", help="The supplier's store.")
 _LARGEST = 2**63 - 1
-
-
-def _utc_text(milliseconds: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @leaf(main, "deposit")
@@ -138,84 +135,6 @@ def _verdict_text(document: dict[str, Any]) -> str:
     )
 
 
-@leaf(main, "serve")
-@_CONTRACT
-@_STORE
-@click.option("--keys", required=True, metavar="DIR", help="The supplier's key directory.")
-@click.option(
-    "--listen",
-    default="127.0.0.1:7443",
-    show_default=True,
-    metavar="HOST:PORT",
-    help="Where to listen; port 0 lets the system choose. Beyond loopback TLS is required.",
-)
-@click.option("--tls-certificate", metavar="PEM", help="The server's certificate chain.")
-@click.option("--tls-key", metavar="PEM", help="The key of that certificate.")
-@click.option("--tls-client-ca", metavar="PEM", help="Who may sign client certificates.")
-def serve(
-    output: Output,
-    contract: str,
-    store: str,
-    keys: str,
-    listen: str,
-    tls_certificate: str | None,
-    tls_key: str | None,
-    tls_client_ca: str | None,
-) -> None:
-    """Answer claims over gRPC until SIGTERM or SIGINT; also makes the contract known."""
-    import asyncio
-
-    from verifier.contract import load_contract
-    from verifier.keys import load_keys
-    from verifier.ledger import Ledger
-    from verifier.rpc.address import Address, parse_address
-    from verifier.service.server import VerifierServer
-    from verifier.service.server import serve as serve_until_told
-    from verifier.settlement import EmbeddedGateway, Settlement
-    from verifier.signatures import public_key
-
-    address = parse_address(listen)
-    tls = _tls(tls_certificate, tls_key, tls_client_ca)
-    if tls is None:
-        address.require_loopback()
-    signed = load_contract(contract).require_signed()
-    key = load_keys(keys)
-    if public_key(key) != signed.terms.parties.supplier:
-        raise BadInput(
-            InputReason.KEY, f"{keys}: not the supplier of contract {signed.terms.name!r}"
-        )
-
-    def started(port: int) -> None:
-        bound = Address(address.host, port)
-        document = {
-            "listening": str(bound),
-            "port": port,
-            "tls": tls is not None,
-            "terms_digest": signed.terms.digest.hex(),
-        }
-        output.emit(document, f"listening on {bound}{' with TLS' if tls else ''}")
-
-    async def run(ledger: Ledger) -> None:
-        server = VerifierServer(ledger, Settlement(ledger, EmbeddedGateway()), tls=tls)
-        await serve_until_told(server, address, started)
-
-    with Ledger.open(store, key, create=True) as ledger:
-        ledger.register(signed)
-        asyncio.run(run(ledger))
-
-
-def _tls(certificate: str | None, key: str | None, client_ca: str | None) -> ServerTls | None:
-    from pathlib import Path
-
-    from verifier.service.tls import ServerTls
-
-    if certificate and key and client_ca:
-        return ServerTls(Path(certificate), Path(key), Path(client_ca))
-    if certificate or key or client_ca:
-        raise click.UsageError("--tls-certificate, --tls-key and --tls-client-ca go together")
-    return None
-
-
 @leaf(main, "receipts")
 @_STORE
 @click.option(
@@ -261,16 +180,17 @@ def _receipt_document(receipt: Receipt, terms: Terms) -> dict[str, Any]:
         "sequence": receipt.sequence,
         "epoch": receipt.epoch,
         "windows": [receipt.first_window, receipt.last_window],
-        "start": _utc_text(receipt.start_ms),
-        "end": _utc_text(receipt.end_ms),
+        "start": utc_text(receipt.start_ms),
+        "end": utc_text(receipt.end_ms),
         "records": receipt.records,
         "outcomes": outcomes_document(terms, terms.outcome_values(receipt.totals, receipt.records)),
         "amount_nanos": receipt.amount_nanos,
         "cumulative_nanos": receipt.cumulative_nanos,
         "currency": terms.currency,
         "attestation": receipt.attestation.name.lower(),
+        "flags": list(receipt.flags.words),
         "unmetered_ms": receipt.unmetered_ms,
-        "accepted": _utc_text(receipt.accepted_ms),
+        "accepted": utc_text(receipt.accepted_ms),
         "terms_digest": receipt.terms_digest.hex(),
         "statement_digest": receipt.statement_digest.hex(),
         "digest": receipt.digest.hex(),
@@ -279,8 +199,8 @@ def _receipt_document(receipt: Receipt, terms: Terms) -> dict[str, Any]:
 
 
 def _receipt_table(documents: list[dict[str, Any]]) -> Table:
-    headings = ("contract", "no.", "epoch", "windows", "start", "records", "outcomes")
-    table = _table("receipts", *headings, nanos=True)
+    headings = "contract", "no.", "epoch", "windows", "start", "records", "flags", "unmetered"
+    table = _table("receipts", *headings, "outcomes", nanos=True)
     for document in documents:
         outcomes = "\n".join(
             f"{name} {value['value']} {value['unit']}".rstrip()
@@ -295,6 +215,8 @@ def _receipt_table(documents: list[dict[str, Any]]) -> Table:
             f"{first}..{last}",
             document["start"],
             str(document["records"]),
+            ", ".join(document["flags"]),
+            f"{document['unmetered_ms'] / 1000:g} s",
             outcomes,
             str(document["amount_nanos"]),
         )
@@ -304,14 +226,14 @@ def _receipt_table(documents: list[dict[str, Any]]) -> Table:
 @leaf(main, "ledger")
 @_STORE
 def ledger(output: Output, store: str) -> None:
-    """Show entries and balances of every contract, and refusals."""
+    """Show entries and balances of every contract, what was decided by hand, and refusals."""
     from verifier.ledger import Ledger
 
     with Ledger.open(store) as opened:
         contracts = [_ledger_document(opened, signed.terms) for signed in opened.contracts()]
         refusals = [
             {
-                "time": _utc_text(refusal.time_ms),
+                "time": utc_text(refusal.time_ms),
                 "reason": refusal.reason,
                 "detail": refusal.detail,
                 "terms_digest": None
@@ -320,11 +242,13 @@ def ledger(output: Output, store: str) -> None:
             }
             for refusal in opened.refusals()
         ]
-    output.emit({"contracts": contracts, "refusals": refusals})
+        decided = [instruction_document(instruction) for instruction in opened.instructions()]
+    output.emit({"contracts": contracts, "instructions": decided, "refusals": refusals})
     if not output.as_json:
         for document in contracts:
             for table in _ledger_tables(document):
                 _print_table(table)
+        _print_table(_instruction_table(decided))
         _print_table(_refusal_table(refusals))
 
 
@@ -339,7 +263,7 @@ def _ledger_document(opened: Ledger, terms: Terms) -> dict[str, Any]:
                 "transaction": line.transaction,
                 "kind": line.kind,
                 "reference": line.reference,
-                "time": _utc_text(line.created_ms),
+                "time": utc_text(line.created_ms),
                 "account": line.account.value,
                 "nanos": line.nanos,
             }
@@ -365,6 +289,15 @@ def _refusal_table(refusals: list[dict[str, Any]]) -> Table:
     table = _table("refused", "time", "reason", "detail")
     for refusal in refusals:
         _add_row(table, refusal["time"], refusal["reason"], refusal["detail"])
+    return table
+
+
+def _instruction_table(instructions: list[dict[str, Any]]) -> Table:
+    table = _table("decided", "time", "by", "what", "contract or device", "moment")
+    for document in instructions:
+        concerned = document["terms_digest"] or document["device"] or ""
+        moment = document["moment"] or ""
+        _add_row(table, document["time"], document["by"], document["kind"], concerned[:16], moment)
     return table
 
 

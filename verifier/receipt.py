@@ -4,7 +4,7 @@ Layout, little-endian: magic 4, version 2, terms digest 32, sequence 8, previous
 (zeros for the first), statement digest 32, device key 32, epoch 4, first window 4, last window 4,
 start ms 8, end ms 8, records 8, records after 8, outcome count 2, totals 16 each (signed), totals
 after 16 each, amount 8, cumulative 8 (nanos), digest of the new head checkpoint 32, attestation 1,
-unmetered ms 8, accepted ms 8, supplier's signature 64.
+status flags 2, unmetered ms 8, accepted ms 8, supplier's signature 64.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from circuits.checkpoint import Status
 from circuits.errors import BadInput, InputReason, Reason, Rejected
 from verifier.signatures import RECEIPT_TAG, SIGNATURE_BYTES, require_signature, sign
 
@@ -26,7 +27,7 @@ MAGIC = b"ZKMq"
 VERSION = 1
 NO_RECEIPT = bytes(32)
 _HEAD = struct.Struct("<4sH32sQ32s32s32sIIIQQQQH")
-_TAIL = struct.Struct("<QQ32sBQQ")
+_TAIL = struct.Struct("<QQ32sBHQQ")
 _HEAD_FIELDS = (
     "terms_digest",
     "sequence",
@@ -55,7 +56,9 @@ class Attestation(IntEnum):
 class Receipt:
     """One accepted claim. Totals are exact integers; times are milliseconds since 1970 UTC.
 
-    ``unmetered_ms`` is the time between the epoch before and this claim's, when it opens one.
+    ``flags`` is what the device reported in its epoch up to the claim's end. ``unmetered_ms`` is
+    all time in no window: between windows, and from the checkpoint before the first one (when the
+    claim opens an epoch, from the end of the epoch before).
     """
 
     terms_digest: bytes
@@ -76,6 +79,7 @@ class Receipt:
     cumulative_nanos: int
     head: bytes
     attestation: Attestation
+    flags: Status
     unmetered_ms: int
     accepted_ms: int
     signature: bytes = b""
@@ -93,6 +97,7 @@ class Receipt:
             self.cumulative_nanos,
             self.head,
             int(self.attestation),
+            int(self.flags),
             self.unmetered_ms,
             self.accepted_ms,
         )
@@ -145,9 +150,11 @@ def decode_receipt(data: bytes) -> Receipt:
     tail_at = middle + count * _TOTAL_BYTES
     if len(data) != tail_at + _TAIL.size + SIGNATURE_BYTES:
         raise BadInput(InputReason.RECEIPT, f"receipt of {len(data)} bytes")
-    amount, cumulative, head, attestation, unmetered, accepted = _TAIL.unpack_from(data, tail_at)
-    if attestation not in list(Attestation):
-        raise BadInput(InputReason.RECEIPT, "unknown attestation")
+    amount, cumulative, head, attestation, flags, unmetered, accepted = _TAIL.unpack_from(
+        data, tail_at
+    )
+    if attestation not in list(Attestation) or flags not in range(64):
+        raise BadInput(InputReason.RECEIPT, "unknown attestation or status flag")
     known = dict(zip(_HEAD_FIELDS, fields, strict=True))
     return Receipt(
         **known,
@@ -157,6 +164,7 @@ def decode_receipt(data: bytes) -> Receipt:
         cumulative_nanos=cumulative,
         head=head,
         attestation=Attestation(attestation),
+        flags=Status(flags),
         unmetered_ms=unmetered,
         accepted_ms=accepted,
         signature=data[-SIGNATURE_BYTES:],

@@ -6,9 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from circuits.checkpoint import Link
+from circuits.checkpoint import ZERO_CHAIN, Link
 from circuits.errors import Reason
-from tests.accept.refusals import accepted, after_claims, fresh, reason_of_accept
+from tests.accept.refusals import (
+    accepted,
+    after_claims,
+    fresh,
+    reason_of_accept,
+)
 from tests.support import (
     NOW_MS,
     OPERATOR,
@@ -200,7 +205,7 @@ def test_the_same_windows_at_another_amount(world: World) -> None:
 
 def test_a_named_start(world: World) -> None:
     start = world.epoch.checkpoints[2].checkpoint
-    contract = signed(replace(world.terms, start=Start(0, 2, start.digest)))
+    contract = signed(replace(world.terms, start=Start(0, 2, start.chain)))
     claim = make_claim(contract.terms, world.epoch, 2, 3)
     decision = accepted(claim, fresh(world, contract=contract))
     before = make_claim(contract.terms, world.epoch, 0, 1)
@@ -211,7 +216,7 @@ def test_a_named_start(world: World) -> None:
 @pytest.mark.reason(Reason.HEAD_MISMATCH)
 def test_another_start_than_the_named_one(world: World) -> None:
     # right position, another checkpoint
-    contract = signed(replace(world.terms, start=Start(0, 0, bytes(32))))
+    contract = signed(replace(world.terms, start=Start(0, 0, ZERO_CHAIN)))
     state = fresh(world, contract=contract)
     assert reason_of_accept(under(world, contract), state) is Reason.HEAD_MISMATCH
 

@@ -181,8 +181,8 @@ def test_checkpoint_schema(world: World) -> None:
 
 @pytest.mark.reason(Reason.CLAIM_SPAN)
 def test_claim_span(world: World) -> None:
-    # the contract fixes three windows per claim, this one has two
-    contract = changed_contract(world, windows_per_claim=3)
+    # the contract fixes one window per claim, this one has two
+    contract = changed_contract(world, windows_per_claim=1)
     require_refused(Reason.CLAIM_SPAN, moved(world, contract), world, contract)
 
 
@@ -222,6 +222,13 @@ def test_checkpoint_times(world: World) -> None:
     start = world.first.checkpoints[2].checkpoint.start_ms
     claim = with_checkpoint(world.first, 2, start_ms=start - 1)
     require_refused(Reason.CHECKPOINT_TIMES, claim, world)
+
+
+@pytest.mark.reason(Reason.CHECKPOINT_TIMES)
+def test_window_longer_than_the_contracts(world: World) -> None:
+    # a millisecond more than window_seconds
+    end = world.first.last.end_ms
+    require_refused(Reason.CHECKPOINT_TIMES, with_checkpoint(world.first, 2, end_ms=end + 1), world)
 
 
 @pytest.mark.reason(Reason.CHECKPOINT_TIMES)

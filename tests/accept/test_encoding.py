@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,9 +15,9 @@ from circuits.errors import BadInput, InputReason, Reason, Rejected
 from tests.accept.refusals import accepted, fresh
 from tests.support import NOW_MS, STRANGER, SUPPLIER, World
 from verifier.accept import accept
-from verifier.claim import decode_claim
+from verifier.claim import MAXIMUM_CHECKPOINTS, MAXIMUM_CLAIM_BYTES, decode_claim
 from verifier.receipt import check_chain, decode_receipt
-from verifier.signatures import public_key
+from verifier.signatures import SIGNATURE_BYTES, public_key
 
 
 @pytest.mark.parametrize("name", ["first", "second", "third"])
@@ -91,6 +92,20 @@ def test_the_statement_digest_leaves_seals_out(world: World) -> None:
     data = bytearray(world.first.encode())
     data[-1] ^= 1
     assert decode_claim(bytes(data)).statement_digest == world.first.statement_digest
+
+
+def test_as_many_checkpoints_as_a_claim_has_room_for(world: World) -> None:
+    # the smallest claim of that many fits its size limit, one more does not
+    one = len(world.second.first.encode()) + 2 + SIGNATURE_BYTES
+    claim = replace(world.second, parameter_set="x", proof=b"")
+    rest = len(claim.encode()) - one * len(claim.checkpoints)
+    assert rest + one * MAXIMUM_CHECKPOINTS <= MAXIMUM_CLAIM_BYTES
+    assert rest + one * (MAXIMUM_CHECKPOINTS + 1) > MAXIMUM_CLAIM_BYTES
+    data = bytearray(world.first.encode())
+    at = data.index(world.first.first.encode()) - 2 - 4
+    data[at : at + 4] = (MAXIMUM_CHECKPOINTS + 1).to_bytes(4, "little")
+    with pytest.raises(Rejected, match=r"CLAIM_MALFORMED: checkpoint count"):
+        decode_claim(bytes(data))
 
 
 # --- receipts

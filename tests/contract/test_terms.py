@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from circuits.checkpoint import Status
 from circuits.errors import BadInput, InputReason
-from verifier.contract import Terms, decimal_text, read_template
+from circuits.field import P
+from verifier.contract import SignedContract, Start, Terms, decimal_text, read_template
+from verifier.contract.explain import contract_text, describe_contract
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTIES = f"""[parties]
@@ -83,6 +86,7 @@ SAME_MEANING = {
         'column = "Volume Flow RateRMS"\nname = "flow"',
     ),
     "blank lines": changed("\n[log]", "\n\n\n[log]"),
+    "no flags": changed("_bits = 120", "_bits = 120\nrefuse_flags = []"),
     "named parameter set": changed(
         "minimum_proven_bits = 120", 'minimum_proven_bits = 120\nparameter_set = "standard"'
     ),
@@ -107,6 +111,11 @@ DIFFERENT = {
         "minimum_proven_bits = 120",
         "minimum_proven_bits = 120\nvalid_until = 2025-01-01T00:00:00Z",
     ),
+    "flags": ("minimum_proven_bits = 120", 'minimum_proven_bits = 120\nrefuse_flags = ["missed"]'),
+    "other flags": (
+        "minimum_proven_bits = 120",
+        'minimum_proven_bits = 120\nrefuse_flags = ["missed", "tamper"]',
+    ),
     "deadline": (
         "minimum_proven_bits = 120",
         "minimum_proven_bits = 120\nclaim_deadline_seconds = 1",
@@ -117,7 +126,7 @@ DIFFERENT = {
     ),
     "start": (
         "minimum_proven_bits = 120",
-        f'minimum_proven_bits = 120\nstart = "0/3/{"ab" * 32}"',
+        f'minimum_proven_bits = 120\nstart = "0/3/{"0b" * 32}"',
     ),
     "operator": ("11" * 32, "12" * 32),
     "supplier": ("22" * 32, "23" * 32),
@@ -161,6 +170,18 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "unknown table": ("[log]", "[extra]\na = 1\n[log]", "extra"),
     "parameter set": ("_bits = 120", '_bits = 120\nparameter_set = "toy"', "parameter_set"),
     "start": ("_bits = 120", '_bits = 120\nstart = "0/1"', "contract.start"),
+    "start epoch": (
+        "_bits = 120",
+        f'_bits = 120\nstart = "{2**32}/0/{"00" * 32}"',
+        "contract.start",
+    ),
+    "start chain": ("_bits = 120", f'_bits = 120\nstart = "0/0/{"ff" * 32}"', "contract.start"),
+    "span": ("_bits = 120", "_bits = 120\nwindows_per_claim = 10001", "windows_per_claim"),
+    "unknown flag": ("_bits = 120", '_bits = 120\nrefuse_flags = ["dust"]', "refuse_flags"),
+    "flag twice": ("_bits = 120", '_bits = 120\nrefuse_flags = ["tamper", "tamper"]', "refuse_fl"),
+    "flag": ("_bits = 120", '_bits = 120\nrefuse_flags = "tamper"', "contract.refuse_flags"),
+    "flag number": ("_bits = 120", "_bits = 120\nrefuse_flags = [[1]]", "contract.refuse_flags"),
+    "unreachable floor": ("_bits = 120", "_bits = 122", "contract.minimum_proven_bits: more than"),
     "naive time": ("_bits = 120", "_bits = 120\nvalid_from = 2024-01-01T00:00:00", "valid_from"),
     "short key": ("33" * 32, "33" * 31, "parties.device"),
     "one party": ("22" * 32, "11" * 32, "parties.supplier"),
@@ -202,6 +223,54 @@ def test_periodic_contracts_have_windows_of_a_minute_at_least() -> None:
     short = changed("window_seconds = 60", "window_seconds = 59", periodic)
     assert "window_seconds" in refused(short).message
     assert Terms.from_toml(changed("window_seconds = 60", "window_seconds = 1")).window_ms == 1000
+
+
+def test_the_order_of_flags_has_no_meaning() -> None:
+    def terms(flags: str) -> Terms:
+        return Terms.from_toml(changed("_bits = 120", f"_bits = 120\nrefuse_flags = {flags}"))
+
+    both = terms('["tamper", "dt_overflow"]')
+    assert both.refuse_flags == Status.TAMPER | Status.DT_OVERFLOW
+    assert both.digest == terms('["dt_overflow", "tamper"]').digest
+    assert terms(json.dumps(Status(63).words)).refuse_flags == Status(63)
+
+
+def test_start_is_written_and_read_alike() -> None:
+    start = Start(3, 17, (0, 1, 2, 3, 4, 5, 6, P - 1))
+    text = changed("_bits = 120", f'_bits = 120\nstart = "{start.text}"')
+    assert Terms.from_toml(text).start == start
+    assert start.text.startswith("3/17/0000000001000000")
+
+
+def test_a_periodic_window_must_fit_one_claim() -> None:
+    """Four records a block, 148 random rows: 1048427 rows, one of them closing, hold a window."""
+    log = 'time = "datetime"\nperiod_ms = {}'
+    fits = changed('time = "datetime"', log.format(1))
+    fits = changed("sum(flow * dt_ms) / 60000", "sum(flow)", fits)
+    limit = (2**20 - 148 - 1 - 1) * Terms.from_toml(fits).schema.records_per_block // 1000
+    longest = changed("window_seconds = 60", f"window_seconds = {limit}", fits)
+    assert Terms.from_toml(longest).window_seconds == limit
+    error = refused(changed("window_seconds = 60", f"window_seconds = {limit + 1}", fits))
+    assert error.message.startswith("contract.window_seconds: ")
+    twice = changed("minimum_proven", "windows_per_claim = 2\nminimum_proven", longest)
+    assert refused(twice).message.startswith("contract.windows_per_claim: ")
+
+
+def test_what_claims_must_keep_to_is_said_in_words() -> None:
+    text = changed(
+        "_bits = 120",
+        "_bits = 120\nclaim_deadline_seconds = 7200\nwindows_per_claim = 10\n"
+        f'refuse_flags = ["tamper"]\nstart = "0/20/{"01" * 32}"',
+    )
+    document = describe_contract(SignedContract(Terms.from_toml(text), text, None, None))
+    assert document["start"] == f"0/20/{'01' * 32}"
+    assert document["refuse_flags"] == ["tamper"]
+    shown = contract_text(document)
+    for part in (
+        "within 7200 s", "until the supplier waives", "reports tamper", "10 windows",
+        "checkpoint 20 of epoch 0",
+    ):  # fmt: skip
+        assert part in shown
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", " "])

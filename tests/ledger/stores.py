@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from circuits.errors import Reason, Rejected
 from tests.support import NOW_MS, RICH, SUPPLIER, World
 from verifier.ledger import Ledger
 
@@ -19,3 +22,10 @@ def funded(world: World, directory: Path, nanos: int = RICH) -> Ledger:
     ledger.register(world.contract)
     ledger.deposit(world.terms.digest, nanos, "opening deposit")
     return ledger
+
+
+def refusal(ledger: Ledger, claim_bytes: bytes) -> Reason:
+    """Why the ledger refuses a claim."""
+    with pytest.raises(Rejected) as caught:
+        ledger.apply(claim_bytes)
+    return caught.value.reason

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from circuits.errors import BadInput, InputReason, Reason, Rejected
-from tests.ledger.stores import funded, open_ledger
+from tests.ledger.stores import funded, open_ledger, refusal
 from tests.support import (
     RICH,
     STRANGER,
@@ -30,12 +30,6 @@ from verifier.ledger.models import ContractRow
 from verifier.ledger.replay import check_receipts
 from verifier.receipt import check_chain
 from verifier.signatures import public_key
-
-
-def refusal(ledger: Ledger, claim_bytes: bytes) -> Reason:
-    with pytest.raises(Rejected) as caught:
-        ledger.apply(claim_bytes)
-    return caught.value.reason
 
 
 def books_balance(ledger: Ledger, world: World) -> None:
@@ -107,15 +101,6 @@ def test_a_device_that_contradicts_itself_stays_frozen(world: World, tmp_path: P
     with open_ledger(tmp_path) as ledger:  # durable
         assert refusal(ledger, world.second.encode()) is Reason.DEVICE_FROZEN
         assert ledger.apply(world.first.encode()).duplicate  # what was paid stays answered
-
-
-def test_revoked_device_and_closed_contract(world: World, tmp_path: Path) -> None:
-    with funded(world, tmp_path) as ledger:
-        ledger.revoke_device(world.first.first.device, world.first.last.end_ms)
-        ledger.apply(world.first.encode())
-        assert refusal(ledger, world.second.encode()) is Reason.DEVICE_REVOKED
-        ledger.close_contract(world.terms.digest)
-        assert refusal(ledger, world.second.encode()) is Reason.CONTRACT_INACTIVE
 
 
 def test_escrow_short_then_funded(world: World, tmp_path: Path) -> None:
@@ -267,6 +252,9 @@ EMPTY_TRANSACTION = (
         "DELETE FROM vouchers",
         "DELETE FROM checkpoints",
         "UPDATE audit SET reason = 'x'",
+        "DELETE FROM audit WHERE reason = 'EQUIVOCATION'",
+        "UPDATE instructions SET moment_ms = 0",
+        "DELETE FROM instructions",
         ADD_TO_A_SEALED_TRANSACTION,
         EMPTY_TRANSACTION,
     ],
@@ -274,7 +262,8 @@ EMPTY_TRANSACTION = (
 def test_history_cannot_be_changed(world: World, tmp_path: Path, statement: str) -> None:
     with funded(world, tmp_path) as ledger:
         ledger.apply(world.first.encode())
-        refusal(ledger, b"")
+        refusal(ledger, world.wider.encode())
+        ledger.waive(world.terms.digest, Reason.CLAIM_LATE, 0, "somebody")
         before = ledger.lines(world.terms.digest)
         with pytest.raises(IntegrityError), ledger._database.writing() as session:
             session.execute(text(statement))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from circuits.checkpoint import ZERO_CHAIN
 from circuits.errors import BadInput, InputReason
 from prover.claims import claim_windows, make_claim, plan_claim
 from prover.recording import record_log
@@ -141,8 +142,9 @@ def test_policy_is_checked_before_proving(rig: Rig) -> None:
         {"valid_from_ms": T0_MS + 60_001},
         {"valid_until_ms": T0_MS + 119_999},
         {"window_seconds": 61},
-        {"start": Start(1, 0, bytes(32))},
-        {"start": Start(0, 2, bytes(32))},
+        {"start": Start(1, 0, ZERO_CHAIN)},
+        {"start": Start(0, 2, ZERO_CHAIN)},
+        {"start": Start(0, 99, ZERO_CHAIN)},
     ]
     for change in changes:
         error = refused(with_terms(rig, **change), rig, 1, 1, epoch=0)
@@ -161,11 +163,50 @@ def test_a_named_start_is_where_counting_begins(rig: Rig) -> None:
     device = rig.terms.parties.device
     with open_store(rig.store) as store:
         checkpoint = store.checkpoints(device, 0, 2, 2)[0].checkpoint
-        contract = with_terms(rig, start=Start(0, 2, checkpoint.digest))
+        contract = with_terms(rig, start=Start(0, 2, checkpoint.chain))
         plan = plan_claim(contract, store, 4, 4, 0)
         assert plan.before.records == 120
         assert plan_claim(contract, store, 2, 2, 0).before.records == 0
     assert "starts at checkpoint 2" in refused(contract, rig, 1, 2, epoch=0).message
+
+
+def test_a_start_at_the_end_of_an_epoch(rig: Rig) -> None:
+    device = rig.terms.parties.device
+    with open_store(rig.store) as store:
+        end = store.checkpoints(device, 0, 6, 6)[0].checkpoint
+        contract = with_terms(rig, start=Start(0, 6, end.chain))
+        assert plan_claim(contract, store, 0, 0, 1).before.records == 0
+        assert plan_claim(contract, store, 1, 2, 1).before.records == 60
+        assert {w.checkpoint for w in store.windows()} >= {Start(0, 6, end.chain).text}
+    assert "starts at checkpoint 6" in refused(contract, rig, 5, 5, epoch=0).message
+
+
+def test_a_store_that_begins_after_the_start(tmp_path: Path) -> None:
+    """The device's first epoch went to another store: the next one's opening names its end."""
+    rig = make_rig(tmp_path)
+    (tmp_path / "log.csv").write_text(FIRST_LOG)
+    record_log(tmp_path / "log.csv", rig.terms, tmp_path / "elsewhere", rig.device)
+    with open_store(tmp_path / "elsewhere") as store:
+        end = store.checkpoints(rig.terms.parties.device, 0, 6, 6)[0].checkpoint
+    (tmp_path / "log.csv").write_text(SECOND_LOG)
+    record_log(tmp_path / "log.csv", rig.terms, rig.store, rig.device)
+    contract = with_terms(rig, start=Start(0, 6, end.chain))
+    with open_store(rig.store) as store:
+        assert plan_claim(contract, store, 1, 2).before.records == 60
+    other = with_terms(rig, start=Start(0, 5, end.chain))
+    assert "starting checkpoint" in refused(other, rig, 1, 2).message
+
+
+def test_fixed_spans_are_checked_before_proving(rig: Rig) -> None:
+    """Six windows in spans of four: 0..3 and 4..5; a shorter claim only where the epoch ends."""
+    contract = with_terms(rig, windows_per_claim=4)
+    with open_store(rig.store) as store:
+        for first, last in ((0, 3), (4, 5)):
+            assert plan_claim(contract, store, first, last, 0).span.last == last
+    for first, last, part in ((0, 2, "nothing more"), (0, 4, "<= 4"), (1, 4, "multiple of 4")):
+        error = refused(contract, rig, first, last, epoch=0)
+        assert error.reason is InputReason.WINDOWS
+        assert part in error.message
 
 
 def test_other_channels_are_refused(rig: Rig) -> None:

@@ -18,7 +18,7 @@ from prover.template import fill_template
 from tests.prover.rig import PUMP, ROOT, Rig, log_text, make_rig, steady_log
 from verifier.claim import check_claim, decode_claim
 from verifier.console import utc_text
-from verifier.contract import Terms
+from verifier.contract import Start, Terms
 
 
 def run(*arguments: object) -> Result:
@@ -135,6 +135,8 @@ def test_a_template_may_have_parties_already() -> None:
 def test_windows(site: Rig) -> None:
     entries = run_json("windows", "--store", site.store)
     assert [entry["index"] for entry in entries] == [0, 1, 2, 3]
+    start = Start.from_text(entries[3].pop("checkpoint"))  # what a contract's start can name
+    assert (start.epoch, start.index) == (0, 4)
     assert entries[3] == {
         "device": site.terms.parties.device.hex(),
         "epoch": 0,

@@ -79,6 +79,22 @@ def test_the_next_epoch_links_to_the_last(device: SoftwareDevice) -> None:
     assert not np.array_equal(second.windows[0].salt, first.windows[0].salt)
 
 
+def test_an_opening_never_comes_without_the_checkpoint_after_it(device: SoftwareDevice) -> None:
+    """The rule of the protocol: an epoch number is used up with its first closed window only."""
+    with pytest.raises(BadInput) as caught:
+        device.record_epoch(SCHEMA, [])
+    assert caught.value.reason is InputReason.WINDOWS
+    assert device.state.epoch == -1
+    nothing = np.zeros((0, 2), dtype=np.uint64)
+    made = device.record_epoch(SCHEMA, [ImportedWindow(1_000_000, 1_000_001, nothing)])
+    assert [s.checkpoint.index for s in made.checkpoints] == [0, 1]
+    assert made.state.index == 1  # what the next epoch's opening will name
+    device.persist(made.state)
+    after = device.record_epoch(SCHEMA, windows(2_000_000))
+    end = made.checkpoints[1].checkpoint
+    assert after.checkpoints[0].checkpoint.link == Link(0, 1, end.end_ms, end.chain)
+
+
 def test_without_persist_nothing_is_remembered(device: SoftwareDevice) -> None:
     made: SignedEpoch = device.record_epoch(SCHEMA, windows())
     assert made.epoch == 0

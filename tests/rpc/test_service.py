@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from circuits.errors import BadInput, InputReason, Reason, Rejected
 from tests.ledger.stores import funded, open_ledger
-from tests.rpc.servers import serving
+from tests.rpc.servers import LIMITS, serving
 from tests.support import SUPPLIER, World, resign
 from verifier.claim import MAXIMUM_CLAIM_BYTES
 from verifier.ledger import Ledger
@@ -180,6 +180,18 @@ def test_watchers_end_when_the_server_stops(world: World, ledger: Ledger) -> Non
             assert next(stream).sequence == 1
             rest = pool.submit(list, stream)
         assert rest.result(20) == []
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [replace(LIMITS, watch_seconds=0.5), replace(LIMITS, watch_idle_seconds=0.5)],
+    ids=["in all", "idle"],
+)
+def test_nobody_watches_for_ever(world: World, ledger: Ledger, limits: ServiceLimits) -> None:
+    with serving(ledger, limits=limits) as address, VerifierClient(address) as client:
+        client.submit(world.first.encode())
+        stream = client.watch(world.terms.digest, timeout_seconds=30)
+        assert [receipt.sequence for receipt in stream] == [1]  # ends by itself, no error
 
 
 def test_health_and_reflection(address: str) -> None:

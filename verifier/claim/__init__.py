@@ -1,8 +1,9 @@
 """The claim: its canonical bytes, how it is made, and the checks that need no head."""
 
 from verifier.claim.build import build_claim, sign_claim, sign_voucher
-from verifier.claim.checks import CheckedClaim, check_claim
+from verifier.claim.checks import CheckedClaim, check_claim, check_span
 from verifier.claim.encoding import (
+    MAXIMUM_CHECKPOINTS,
     MAXIMUM_CLAIM_BYTES,
     MAXIMUM_NANOS,
     Claim,
@@ -12,6 +13,7 @@ from verifier.claim.encoding import (
 )
 
 __all__ = [
+    "MAXIMUM_CHECKPOINTS",
     "MAXIMUM_CLAIM_BYTES",
     "MAXIMUM_NANOS",
     "CheckedClaim",
@@ -20,6 +22,7 @@ __all__ = [
     "Voucher",
     "build_claim",
     "check_claim",
+    "check_span",
     "decode_claim",
     "sign_claim",
     "sign_voucher",

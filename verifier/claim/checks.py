@@ -78,16 +78,26 @@ def check_device(claim: Claim, terms: Terms) -> None:
             )
 
 
-def check_span(claim: Claim, terms: Terms) -> None:
-    """Step 4: as many windows as the contract fixes for a claim, where it does."""
-    if terms.windows_per_claim is not None and claim.windows != terms.windows_per_claim:
-        raise Rejected(
-            Reason.CLAIM_SPAN, "windows", expected=terms.windows_per_claim, got=claim.windows
-        )
+def check_span(first: Checkpoint, windows: int, terms: Terms) -> None:
+    """Step 4: where the contract fixes spans, ``windows`` windows after ``first`` are one.
+
+    They begin at a multiple of ``windows_per_claim``, counted from the contract's start in that
+    epoch, and are at most as many. So a shorter claim leaves no place for another in its epoch.
+    """
+    fixed = terms.windows_per_claim
+    if fixed is None:
+        return
+    if windows > fixed:
+        raise Rejected(Reason.CLAIM_SPAN, "windows", expected=f"<= {fixed}", got=windows)
+    start = terms.start
+    origin = start.index if start is not None and start.epoch == first.epoch else 0
+    if (first.index - origin) % fixed:
+        expected = f"{origin} + a multiple of {fixed}"
+        raise Rejected(Reason.CLAIM_SPAN, "first window", expected=expected, got=first.index)
 
 
 def check_sequence(claim: Claim) -> None:
-    """Step 4: one epoch, consecutive indices, counts that add up, times that do not go back."""
+    """Step 4: one epoch, consecutive indices, flags that stay set, counts that add up."""
     for before, after in pairwise(signed.checkpoint for signed in claim.checkpoints):
         if (after.epoch, after.index) != (before.epoch, before.index + 1):
             raise Rejected(
@@ -105,12 +115,24 @@ def check_sequence(claim: Claim) -> None:
                 expected=records,
                 got=after.records_in_epoch,
             )
+
+
+def check_times(claim: Claim, terms: Terms) -> None:
+    """Step 4: times do not go back, and no window is longer than the contract's."""
+    for before, after in pairwise(signed.checkpoint for signed in claim.checkpoints):
         if after.start_ms < before.end_ms:
             raise Rejected(
                 Reason.CHECKPOINT_TIMES,
                 f"checkpoint {after.index}",
                 expected=f">= {before.end_ms}",
                 got=after.start_ms,
+            )
+        if after.end_ms - after.start_ms > terms.window_ms:
+            raise Rejected(
+                Reason.CHECKPOINT_TIMES,
+                f"length of window {before.index}",
+                expected=f"<= {terms.window_ms}",
+                got=after.end_ms - after.start_ms,
             )
 
 
@@ -140,11 +162,25 @@ def check_checkpoint_signatures(claim: Claim) -> None:
         require_checkpoint_signature(signed.checkpoint, signed.signature)
 
 
+def check_flags(claim: Claim, terms: Terms) -> None:
+    """Step 4: in the claim's windows the device reported nothing that the contract refuses."""
+    for signed in claim.checkpoints[1:]:
+        refused = signed.checkpoint.flags & terms.refuse_flags
+        if refused:
+            raise Rejected(
+                Reason.DEVICE_FLAGS,
+                f"window {signed.checkpoint.index - 1}",
+                expected="none of " + ", ".join(terms.refuse_flags.words),
+                got=", ".join(refused.words),
+            )
+
+
 def check_checkpoints(claim: Claim, terms: Terms) -> None:
-    """Step 4 as far as it needs no state: shape first, signatures last."""
+    """Step 4 as far as it needs no state, flags apart: shape first, signatures last."""
     check_device(claim, terms)
-    check_span(claim, terms)
+    check_span(claim.first, claim.windows, terms)
     check_sequence(claim)
+    check_times(claim, terms)
     check_opening(claim.first)
     check_checkpoint_signatures(claim)
 
@@ -207,13 +243,20 @@ def check_amount(claim: Claim, terms: Terms) -> None:
         )
 
 
-def check_claim(claim: Claim, contract: SignedContract) -> CheckedClaim:
-    """Every step that needs neither head nor clock; raises ``Rejected`` only."""
+def check_claim(
+    claim: Claim, contract: SignedContract, *, flags_waived: bool = False
+) -> CheckedClaim:
+    """Every step that needs neither head nor clock; raises ``Rejected`` only.
+
+    ``flags_waived`` leaves the device's status flags to whoever knows the supplier's waivers.
+    """
     terms = contract.terms
     check_contract(claim, contract)
     check_active(claim, terms)
     check_operator(claim, terms)
     check_checkpoints(claim, terms)
+    if not flags_waived:
+        check_flags(claim, terms)
     check_circuit(claim, terms)
     check_proof(claim, terms)
     check_amount(claim, terms)

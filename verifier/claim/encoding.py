@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from circuits.checkpoint import Checkpoint, decode_checkpoint
+from circuits.checkpoint import CHECKPOINT_BYTES, Checkpoint, decode_checkpoint
 from circuits.errors import Reason, Rejected
 from circuits.statement import Statement
 from verifier.signatures import SIGNATURE_BYTES
@@ -30,10 +30,14 @@ from verifier.signatures import SIGNATURE_BYTES
 MAGIC = b"ZKMb"
 VERSION = 1
 MAXIMUM_CLAIM_BYTES = 4 * 2**20
-MAXIMUM_CHECKPOINTS = 2**16
 MAXIMUM_OUTCOMES = 256
 MAXIMUM_NANOS = 2**63 - 1  # amounts and record counts are signed 64-bit integers in the ledger
 TOTAL_BYTES = 16
+# what is there besides checkpoints: a name of one letter, one outcome, no proof
+_LEAST_REST = 4 + 2 + 2 * 32 + 2 + 2 + 4 + 3 * TOTAL_BYTES + 4 * 8 + 2 * SIGNATURE_BYTES + 4
+MAXIMUM_CHECKPOINTS = (MAXIMUM_CLAIM_BYTES - _LEAST_REST) // (
+    2 + CHECKPOINT_BYTES + SIGNATURE_BYTES
+)
 
 
 @dataclass(frozen=True)

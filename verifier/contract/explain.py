@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from circuits.checkpoint import Status
 from circuits.circuit import CompiledOutcome
-from circuits.layout import MAXIMUM_LOG2_ROWS, MINIMUM_LOG2_ROWS
 from verifier.contract.signing import SignedContract
 from verifier.contract.terms import OutcomeTerms, Terms, decimal_text
-from verifier.kernel.parameters import PARAMETER_SETS
-from verifier.kernel.soundness import proven_bits
 
 
 def outcomes_document(terms: Terms, values: Sequence[Fraction]) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def side_information(terms: Terms) -> list[str]:
     lines = [
         f"start, end and record count of every {terms.window_seconds}-second window of a claim",
         "when the device began and ended each epoch, and that it ran at all",
-        "status flags: tamper, brown-out, clock set, saturated, missed, time-step overflow",
+        f"the device's status flags: {', '.join(Status(63).words)}",
         "the amount of money, per claim and since the contract's start",
     ]
     if terms.schema.has_dt:
@@ -58,16 +56,37 @@ def _gives_away(outcome: OutcomeTerms) -> str:
 
 def _proven(terms: Terms) -> dict[str, float]:
     """Proven bits for every trace length, by rows."""
-    circuit, parameters = terms.circuit, PARAMETER_SETS[terms.parameter_set]
-    counts = (circuit.column_count, circuit.constraint_count, circuit.max_degree)
-    return {
-        str(1 << log2_rows): _rounded_down(proven_bits(parameters, log2_rows, *counts))
-        for log2_rows in range(MINIMUM_LOG2_ROWS, MAXIMUM_LOG2_ROWS + 1)
-    }
+    # rounded down: a floor that is shown must hold
+    return {str(rows): math.floor(bits * 100) / 100 for rows, bits in terms.proven_bits.items()}
 
 
-def _rounded_down(bits: float) -> float:
-    return math.floor(bits * 100) / 100
+def claim_rules(terms: Terms) -> list[str]:
+    """What a claim must keep to, and what follows when it does not; one sentence each."""
+    if terms.start is None:
+        lines = ["counting begins with checkpoint 0 of epoch 0"]
+    else:
+        place = f"checkpoint {terms.start.index} of epoch {terms.start.epoch}"
+        lines = [f"counting begins at {place}, or at the opening of the next epoch that names it"]
+    lines.append("windows are claimed in order, none left out")
+    if terms.windows_per_claim is not None:
+        count = terms.windows_per_claim
+        lines.append(
+            f"a claim covers {count} windows from a multiple of {count} on (in the starting epoch,"
+            " from the starting checkpoint on); a shorter one ends its epoch: no later window of"
+            " that epoch can be claimed (CLAIM_SPAN)"
+        )
+    if terms.claim_deadline_seconds is not None:
+        lines.append(
+            f"a claim is to arrive within {terms.claim_deadline_seconds} s of the end of its first"
+            " window; late windows are refused (CLAIM_LATE), and with them all that follow, until"
+            " the supplier waives the delay"
+        )
+    if terms.refuse_flags:
+        lines.append(
+            f"windows are refused (DEVICE_FLAGS) once the device reports"
+            f" {' or '.join(terms.refuse_flags.words)} in their epoch, until the supplier waives it"
+        )
+    return lines
 
 
 def _outcome(outcome: OutcomeTerms, compiled: CompiledOutcome) -> dict[str, Any]:
@@ -102,6 +121,10 @@ def describe_contract(contract: SignedContract) -> dict[str, Any]:
         "currency": terms.currency,
         "window_seconds": terms.window_seconds,
         "windows_per_claim": terms.windows_per_claim,
+        "start": None if terms.start is None else terms.start.text,
+        "claim_deadline_seconds": terms.claim_deadline_seconds,
+        "refuse_flags": list(terms.refuse_flags.words),
+        "claim_rules": claim_rules(terms),
         "period_ms": terms.log.period_ms,
         "minimum_proven_bits": terms.minimum_proven_bits,
         "parameter_set": terms.parameter_set,
@@ -150,6 +173,8 @@ def contract_text(document: dict[str, Any]) -> str:
         cost = "no price" if price is None else f"{price} {document['currency']} per unit"
         lines.append(f"  {outcome['name']} [{outcome['unit']}] = {outcome['formula']}; {cost}")
         lines.append(f"    reveals {outcome['reveal']}: {outcome['gives_away']}")
+    lines += ["claims"]
+    lines += [f"  {line}" for line in document["claim_rules"]]
     lines += ["every claim also gives away"]
     lines += [f"  {line}" for line in document["side_information"]]
     lines.append(

@@ -24,6 +24,21 @@ def refuse(field: str, message: str) -> NoReturn:
     raise BadInput(InputReason.CONTRACT_FIELD, f"{field}: {message}")
 
 
+def parse_moment(value: object) -> int:
+    """Milliseconds since 1970 UTC of a date-time or RFC 3339 text; ``ValueError`` saying why."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ValueError("expected a date and time with an offset (or Z)")
+    milliseconds, rest = divmod(value - _EPOCH, timedelta(milliseconds=1))
+    if rest or milliseconds < 0:
+        raise ValueError("expected whole milliseconds since 1970")
+    return milliseconds
+
+
 class Table:
     """One TOML table. Every ``take`` removes a key; ``finish`` refuses what nobody took."""
 
@@ -123,18 +138,20 @@ class Table:
         """Milliseconds since 1970 UTC from a date-time with an offset; None when absent."""
         if key not in self._values:
             return None
-        value = self._take(key, optional=False)
-        if isinstance(value, str):
-            try:
-                value = datetime.fromisoformat(value)
-            except ValueError:
-                value = None
-        if not isinstance(value, datetime) or value.tzinfo is None:
-            refuse(self.field(key), "expected a date and time with an offset (or Z)")
-        milliseconds, rest = divmod(value - _EPOCH, timedelta(milliseconds=1))
-        if rest or milliseconds < 0:
-            refuse(self.field(key), "expected whole milliseconds since 1970")
-        return milliseconds
+        try:
+            return parse_moment(self._take(key, optional=False))
+        except ValueError as error:
+            refuse(self.field(key), str(error))
+
+    def words(self, key: str, allowed: Sequence[str]) -> tuple[str, ...]:
+        """Distinct words out of ``allowed``; none when the key is absent."""
+        value = self._take(key, optional=True)
+        if value is None:
+            return ()
+        fine = isinstance(value, list) and all(word in allowed for word in value)
+        if not fine or len(set(value)) != len(value):
+            refuse(self.field(key), f"expected a list of different words out of {list(allowed)}")
+        return tuple(value)
 
     def tables(self, key: str) -> list[Table]:
         """The tables of ``[[key]]``, at least one."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from circuits.checkpoint import Status
 from circuits.errors import BadInput, InputReason
+from circuits.layout import MAXIMUM_LOG2_ROWS
 from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
 from verifier.contract.fields import Table, refuse
 from verifier.contract.terms import (
@@ -24,6 +27,7 @@ MAXIMUM_CHANNELS = 7
 MAXIMUM_OUTCOMES = 32
 MAXIMUM_CONTRACT_BYTES = 1 << 20
 MINIMUM_PERIODIC_WINDOW_SECONDS = 60
+MAXIMUM_WINDOWS_PER_CLAIM = 10_000
 ROUNDINGS = ("nearest", "exact")
 REVEALED_LATER = ("rounded", "at_least", "amount")
 _LARGEST = 2**31 - 1
@@ -90,12 +94,13 @@ def _contract(
             if table.has("parameter_set")
             else STANDARD.name
         ),
-        windows_per_claim=table.optional_integer("windows_per_claim", 1, _LARGEST),
+        windows_per_claim=table.optional_integer("windows_per_claim", 1, MAXIMUM_WINDOWS_PER_CLAIM),
         start=_start(table),
         valid_from_ms=table.optional_time("valid_from"),
         valid_until_ms=table.optional_time("valid_until"),
         claim_deadline_seconds=table.optional_integer("claim_deadline_seconds", 1, _LARGEST),
         circuit_id=table.optional_key32("circuit"),
+        refuse_flags=_flags(table),
     )
     table.finish()
     first, last = terms.valid_from_ms, terms.valid_until_ms
@@ -108,14 +113,17 @@ def _start(table: Table) -> Start | None:
     text = table.optional_text("start")
     if text is None:
         return None
-    epoch, _, rest = text.partition("/")
-    index, _, digest = rest.partition("/")
-    numbers_fine = all(
-        n.isascii() and n.isdigit() and len(n) <= 10 and int(n) < 2**32 for n in (epoch, index)
-    )
-    if not numbers_fine or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-        refuse(table.field("start"), "expected EPOCH/INDEX/64 hex digits of the checkpoint digest")
-    return Start(int(epoch), int(index), bytes.fromhex(digest))
+    try:
+        return Start.from_text(text)
+    except ValueError as error:
+        refuse(table.field("start"), str(error))
+
+
+def _flags(table: Table) -> Status:
+    chosen = Status.NONE
+    for word in table.words("refuse_flags", Status(63).words):
+        chosen |= Status[word.upper()]
+    return chosen
 
 
 def _parties(table: Table) -> Parties:
@@ -223,3 +231,28 @@ def _check_compiled(terms: Terms) -> None:
             "contract.circuit",
             f"the terms fix another circuit; this version compiles {circuit.identifier.hex()}",
         )
+    _check_payable(terms)
+
+
+def _check_payable(terms: Terms) -> None:
+    """Refuse terms under which no claim, or not the one they ask for, could ever be accepted."""
+    proven = min(terms.proven_bits.values())
+    if terms.minimum_proven_bits > proven:
+        shown = math.floor(proven * 100) / 100
+        refuse(
+            "contract.minimum_proven_bits",
+            f"more than the {shown} bits that parameter set {terms.parameter_set!r} proves for"
+            " these outcomes",
+        )
+    if terms.log.period_ms is None:
+        return
+    records = -(-terms.window_ms // terms.log.period_ms)
+    rows = -(-records // terms.schema.records_per_block) + 1
+    most = 2**MAXIMUM_LOG2_ROWS - PARAMETER_SETS[terms.parameter_set].random_rows - 1
+    for field, windows in (("window_seconds", 1), ("windows_per_claim", terms.windows_per_claim)):
+        if windows is not None and windows * rows > most:
+            refuse(
+                f"contract.{field}",
+                f"{windows} window{'s' if windows > 1 else ''} of {records} records take"
+                f" {windows * rows} rows; one claim has {most}",
+            )

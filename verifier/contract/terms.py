@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,13 +13,19 @@ from typing import Any
 
 import rfc8785
 
+from circuits.checkpoint import Status
 from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
+from circuits.field import P
+from circuits.layout import MAXIMUM_LOG2_ROWS, MINIMUM_LOG2_ROWS
 from circuits.schema import Channel, Schema
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import PARAMETER_SETS, STANDARD
+from verifier.kernel.soundness import proven_bits
 
 FORMAT = "zkmeter-terms-1"
 NANOS = 10**9
+_CHAIN = struct.Struct("<8I")
+_START = re.compile(r"([0-9]{1,10})/([0-9]{1,10})/([0-9a-f]{64})")
 CURRENCY = "IOTA"
 
 
@@ -67,12 +75,30 @@ class OutcomeTerms:
 class Start:
     """The checkpoint from which a contract counts; absent from the terms it is 0 of epoch 0.
 
-    ``digest`` is ``Checkpoint.digest``, 32 bytes.
+    ``chain`` is its chain value: the next epoch's opening names the same three things, so counting
+    can begin there too when the device restarts first.
     """
 
     epoch: int
     index: int
-    digest: bytes
+    chain: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """``EPOCH/INDEX/`` and the chain value in hex, each of its words little-endian."""
+        return f"{self.epoch}/{self.index}/{_CHAIN.pack(*self.chain).hex()}"
+
+    @classmethod
+    def from_text(cls, text: str) -> Start:
+        """The inverse of ``text``; ``ValueError`` on anything else."""
+        match = _START.fullmatch(text)
+        if match is None:
+            raise ValueError("expected EPOCH/INDEX/64 hex digits of the chain value")
+        epoch, index = int(match.group(1)), int(match.group(2))
+        chain = _CHAIN.unpack(bytes.fromhex(match.group(3)))
+        if max(epoch, index) >= 2**32 or max(chain) >= P:
+            raise ValueError("no checkpoint has such an epoch, index or chain value")
+        return cls(epoch, index, chain)
 
 
 @lru_cache(maxsize=32)
@@ -96,6 +122,9 @@ def decimal_text(value: Fraction) -> str:
 class Terms:
     """What both parties sign. Times are milliseconds since 1970 UTC; None means unlimited.
 
+    ``windows_per_claim`` fixes where claims begin and end, so that nobody chooses it after seeing
+    the data; ``refuse_flags`` are the device's status flags under which nothing is paid.
+
     Build one with ``Terms.from_toml``, which checks every field.
     """
 
@@ -114,6 +143,7 @@ class Terms:
     valid_until_ms: int | None = None
     claim_deadline_seconds: int | None = None
     circuit_id: bytes | None = None
+    refuse_flags: Status = Status.NONE
 
     @classmethod
     def from_toml(cls, text: str) -> Terms:
@@ -141,6 +171,14 @@ class Terms:
     def circuit(self) -> Circuit:
         """All outcomes compiled together; ``FORMULA`` or ``OVERFLOW`` when that cannot be done."""
         return _compiled(self.schema, tuple(o.formula for o in self.outcomes))
+
+    @cached_property
+    def proven_bits(self) -> dict[int, float]:
+        """What a proof under these terms is proven to be worth, in bits, for every trace length."""
+        circuit, parameters = self.circuit, PARAMETER_SETS[self.parameter_set]
+        counts = (circuit.column_count, circuit.constraint_count, circuit.max_degree)
+        exponents = range(MINIMUM_LOG2_ROWS, MAXIMUM_LOG2_ROWS + 1)
+        return {1 << log2: proven_bits(parameters, log2, *counts) for log2 in exponents}
 
     @property
     def window_ms(self) -> int:
@@ -178,11 +216,12 @@ class Terms:
             "minimum_proven_bits": self.minimum_proven_bits,
             "parameter_set": self.parameter_set,
             "windows_per_claim": self.windows_per_claim,
-            "start": None if self.start is None else _start_text(self.start),
+            "start": None if self.start is None else self.start.text,
             "valid_from_ms": self.valid_from_ms,
             "valid_until_ms": self.valid_until_ms,
             "claim_deadline_seconds": self.claim_deadline_seconds,
             "circuit": _hex(self.circuit_id),
+            "refuse_flags": list(self.refuse_flags.words) or None,
         }
         parties = {
             "operator": _hex(self.parties.operator),
@@ -205,10 +244,6 @@ class Terms:
             "outcomes": [_outcome_document(o) for o in self.outcomes],
             "payment": {"currency": self.currency},
         }
-
-
-def _start_text(start: Start) -> str:
-    return f"{start.epoch}/{start.index}/{start.digest.hex()}"
 
 
 def _hex(data: bytes | None) -> str | None:

@@ -1,7 +1,10 @@
 """The supplier's double-entry ledger on SQLite."""
 
 from verifier.accept import Account
-from verifier.ledger.ledger import Applied, Deposit, Ledger, Line, Refusal, system_clock_ms
+from verifier.ledger.audit import Refusal
+from verifier.ledger.deposits import Deposit
+from verifier.ledger.instructions import Instruction, InstructionKind
+from verifier.ledger.ledger import Applied, Ledger, Line, system_clock_ms
 from verifier.ledger.outbox import Batch, BatchState, Outbox, Owed
 
 __all__ = [
@@ -10,6 +13,8 @@ __all__ = [
     "Batch",
     "BatchState",
     "Deposit",
+    "Instruction",
+    "InstructionKind",
     "Ledger",
     "Line",
     "Outbox",

@@ -14,7 +14,7 @@ from nacl.signing import SigningKey
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from circuits.errors import BadInput, InputReason, Rejected
+from circuits.errors import BadInput, InputReason, Reason, Rejected
 from verifier.accept import (
     DEFAULT_CLOCK_SKEW_MS,
     Accepted,
@@ -22,15 +22,14 @@ from verifier.accept import (
     Account,
     DeviceConflict,
     Duplicate,
-    Entry,
     decide,
 )
-from verifier.claim import MAXIMUM_NANOS, Claim, decode_claim
+from verifier.claim import Claim, decode_claim
 from verifier.contract import SignedContract
-from verifier.ledger import rows
+from verifier.ledger import audit, deposits, instructions, rows
 from verifier.ledger.database import Database, open_database
+from verifier.ledger.instructions import Instruction, InstructionKind
 from verifier.ledger.models import (
-    AuditRow,
     ClaimRow,
     ContractRow,
     DeviceRow,
@@ -42,9 +41,6 @@ from verifier.ledger.outbox import Outbox
 from verifier.receipt import Receipt
 from verifier.signatures import public_key
 
-ACTIVE, CLOSED = "active", "closed"
-MAXIMUM_REFERENCE = 200
-
 
 @dataclass(frozen=True)
 class Applied:
@@ -53,14 +49,6 @@ class Applied:
     receipt: Receipt
     duplicate: bool
     outcomes: tuple[Fraction, ...]
-
-
-@dataclass(frozen=True)
-class Deposit:
-    """A deposit; ``created`` is false when the same reference was booked before."""
-
-    created: bool
-    escrow_nanos: int
 
 
 @dataclass(frozen=True)
@@ -76,17 +64,6 @@ class Line:
     nanos: int
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """One line of the audit log."""
-
-    time_ms: int
-    reason: str
-    detail: str
-    terms_digest: bytes | None
-    statement_digest: bytes | None
-
-
 def system_clock_ms() -> int:
     """Milliseconds since 1970 UTC."""
     return time.time_ns() // 1_000_000
@@ -96,6 +73,7 @@ class Ledger:
     """One store directory. Safe to share between threads and, through SQLite, processes.
 
     ``receipt_key`` is the supplier's key; without it nothing can be accepted, all else works.
+    ``audit_rows`` bounds the refusals that are kept per reason.
     """
 
     def __init__(
@@ -105,11 +83,13 @@ class Ledger:
         *,
         clock: Callable[[], int] = system_clock_ms,
         clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS,
+        audit_rows: int = audit.AUDIT_ROWS,
     ) -> None:
         self._database = database
         self._key = receipt_key
         self._clock = clock
         self._clock_skew_ms = clock_skew_ms
+        self._audit_rows = audit_rows
         self._contracts: dict[bytes, SignedContract] = {}
         self._writer = Lock()  # threads queue here in order, processes at SQLite's own lock
         self.outbox = Outbox(self._writing, database.reading, clock)
@@ -123,10 +103,17 @@ class Ledger:
         create: bool = False,
         clock: Callable[[], int] = system_clock_ms,
         clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS,
+        audit_rows: int = audit.AUDIT_ROWS,
     ) -> Ledger:
         """Open the store in ``directory``; STORE_MISSING, STORE_CORRUPT or WRITE_FAILED."""
         database = open_database(directory, create=create)
-        return cls(database, receipt_key, clock=clock, clock_skew_ms=clock_skew_ms)
+        return cls(
+            database,
+            receipt_key,
+            clock=clock,
+            clock_skew_ms=clock_skew_ms,
+            audit_rows=audit_rows,
+        )
 
     def close(self) -> None:
         """Release the store."""
@@ -167,7 +154,6 @@ class Ledger:
                     toml=contract.toml_text,
                     operator_signature=contract.operator_signature,
                     supplier_signature=contract.supplier_signature,
-                    status=ACTIVE,
                     registered_ms=self._clock(),
                 )
             )
@@ -184,15 +170,56 @@ class Ledger:
         with self._database.reading() as session:
             return self._contract(_require_contract(session, terms_digest))
 
-    def close_contract(self, terms_digest: bytes) -> None:
-        """Accept nothing more under a contract (CONTRACT_INACTIVE); repeats are still answered."""
-        with self._writing() as session:
-            _require_contract(session, terms_digest).status = CLOSED
+    def close_contract(self, terms_digest: bytes, author: str) -> bool:
+        """Accept nothing more under a contract (CONTRACT_INACTIVE); repeats are still answered.
 
-    def revoke_device(self, device: bytes, from_ms: int) -> None:
-        """Refuse (DEVICE_REVOKED) what a device records after ``from_ms``."""
+        False when it was closed before; there is no way back.
+        """
         with self._writing() as session:
-            _device_row(session, device).revoked_from_ms = from_ms
+            _require_contract(session, terms_digest)
+            if instructions.is_closed(session, terms_digest):
+                return False
+            self._instruct(session, InstructionKind.CLOSE, author, terms_digest=terms_digest)
+            return True
+
+    def revoke_device(self, device: bytes, from_ms: int, author: str) -> None:
+        """Refuse (DEVICE_REVOKED) what a device records after ``from_ms``; the last one counts."""
+        if not any(c.terms.parties.device == device for c in self.contracts()):
+            raise BadInput(InputReason.USAGE, f"no contract here names device {device.hex()}")
+        with self._writing() as session:
+            self._instruct(
+                session, InstructionKind.REVOKE, author, device=device, moment_ms=from_ms
+            )
+
+    def waive(self, terms_digest: bytes, reason: Reason, until_ms: int, author: str) -> None:
+        """Do not refuse claims that arrive until ``until_ms`` for CLAIM_LATE, or DEVICE_FLAGS.
+
+        The last waiver of a reason counts, so an earlier time ends one.
+        """
+        kind = instructions.WAIVERS.get(reason)
+        if kind is None:
+            raise BadInput(InputReason.USAGE, f"{reason.value} cannot be waived")
+        with self._writing() as session:
+            _require_contract(session, terms_digest)
+            self._instruct(session, kind, author, terms_digest=terms_digest, moment_ms=until_ms)
+
+    def instructions(self) -> list[Instruction]:
+        """Everything that was decided by hand, oldest first."""
+        with self._database.reading() as session:
+            return instructions.read_instructions(session)
+
+    def _instruct(
+        self,
+        session: Session,
+        kind: InstructionKind,
+        author: str,
+        *,
+        terms_digest: bytes | None = None,
+        device: bytes | None = None,
+        moment_ms: int | None = None,
+    ) -> None:
+        decided = Instruction(self._clock(), author, kind, terms_digest, device, moment_ms)
+        instructions.add(session, decided)
 
     def _contract(self, row: ContractRow) -> SignedContract:
         known = self._contracts.get(row.terms_digest)
@@ -255,13 +282,19 @@ class Ledger:
         repeat = rows.find_receipt(session, claim.statement_digest)
         return AcceptState(
             contract=self._contract(row),
-            active=row.status == ACTIVE,
+            active=not instructions.is_closed(session, claim.terms_digest),
             device=rows.read_device(session, claim.first.device),
             head=rows.read_head(session, claim.terms_digest),
             escrow_nanos=rows.read_balances(session, claim.terms_digest)[Account.ESCROW],
             receipts={} if repeat is None else {claim.statement_digest: repeat},
             seen=rows.read_seen(session, claim),
             clock_skew_ms=self._clock_skew_ms,
+            late_until_ms=instructions.waived_until_ms(
+                session, claim.terms_digest, InstructionKind.WAIVE_LATE
+            ),
+            flags_until_ms=instructions.waived_until_ms(
+                session, claim.terms_digest, InstructionKind.WAIVE_FLAGS
+            ),
         )
 
     def _sign(self, accepted: Accepted, state: AcceptState) -> Accepted:
@@ -272,57 +305,35 @@ class Ledger:
 
     def _freeze(self, conflict: DeviceConflict) -> None:
         with self._writing() as session:
-            row = _device_row(session, conflict.later.checkpoint.device)
-            if row.frozen_ms is not None:
+            device = conflict.later.checkpoint.device
+            if session.get(DeviceRow, device) is not None:
                 return  # the first evidence stays
-            row.frozen_ms = self._clock()
-            row.earlier_checkpoint = conflict.earlier.checkpoint.encode()
-            row.earlier_signature = conflict.earlier.signature
-            row.later_checkpoint = conflict.later.checkpoint.encode()
-            row.later_signature = conflict.later.signature
-
-    def _audit(self, rejected: Rejected, claim: Claim | None) -> None:
-        with self._writing() as session:
             session.add(
-                AuditRow(
-                    time_ms=self._clock(),
-                    reason=rejected.reason.value,
-                    detail=str(rejected)[:500],
-                    terms_digest=None if claim is None else claim.terms_digest,
-                    statement_digest=None if claim is None else claim.statement_digest,
+                DeviceRow(
+                    device=device,
+                    frozen_ms=self._clock(),
+                    earlier_checkpoint=conflict.earlier.checkpoint.encode(),
+                    earlier_signature=conflict.earlier.signature,
+                    later_checkpoint=conflict.later.checkpoint.encode(),
+                    later_signature=conflict.later.signature,
                 )
             )
 
+    def _audit(self, rejected: Rejected, claim: Claim | None) -> None:
+        with self._writing() as session:
+            audit.record_refusal(session, rejected, claim, self._clock(), self._audit_rows)
+
     # --- money ---
 
-    def deposit(self, terms_digest: bytes, amount_nanos: int, reference: str) -> Deposit:
+    def deposit(self, terms_digest: bytes, amount_nanos: int, reference: str) -> deposits.Deposit:
         """Fund a contract's escrow. A repeat of the reference changes nothing.
 
         ``BadInput``: USAGE, OVERFLOW, or DEPOSIT_CONFLICT for a reference with another amount.
         """
-        if not 0 < amount_nanos <= MAXIMUM_NANOS:
-            raise BadInput(InputReason.USAGE, "amount: expected 1..2^63-1 nanos")
-        if not (0 < len(reference) <= MAXIMUM_REFERENCE and reference.isprintable()):
-            raise BadInput(
-                InputReason.USAGE,
-                f"reference: expected 1..{MAXIMUM_REFERENCE} printable characters",
-            )
+        deposits.require_sound(amount_nanos, reference)
         with self._writing() as session:
             contract = _require_contract(session, terms_digest)
-            balances = rows.read_balances(session, terms_digest)
-            booked = _booked_deposit(session, terms_digest, reference)
-            if booked is not None:
-                if booked != amount_nanos:
-                    raise BadInput(
-                        InputReason.DEPOSIT_CONFLICT,
-                        f"reference {reference!r} was booked with {booked} nanos",
-                    )
-                return Deposit(False, balances[Account.ESCROW])
-            if amount_nanos - balances[Account.OUTSIDE] > MAXIMUM_NANOS:
-                raise BadInput(InputReason.OVERFLOW, "all deposits together pass 2^63-1 nanos")
-            entries = (Entry(Account.OUTSIDE, -amount_nanos), Entry(Account.ESCROW, amount_nanos))
-            rows.post(session, contract, "deposit", reference, entries, self._clock())
-            return Deposit(True, balances[Account.ESCROW] + amount_nanos)
+            return deposits.book(session, contract, amount_nanos, reference, self._clock())
 
     def balances(self, terms_digest: bytes) -> dict[Account, int]:
         """The balance of every account of a contract, derived from its entries."""
@@ -378,13 +389,10 @@ class Ledger:
             row = session.get(ClaimRow, statement_digest)
             return None if row is None else row.encoded
 
-    def refusals(self) -> list[Refusal]:
+    def refusals(self) -> list[audit.Refusal]:
         """The audit log, oldest first."""
         with self._database.reading() as session:
-            return [
-                Refusal(r.time_ms, r.reason, r.detail, r.terms_digest, r.statement_digest)
-                for r in session.scalars(select(AuditRow).order_by(AuditRow.id))
-            ]
+            return audit.read_refusals(session)
 
 
 def _require_contract(session: Session, terms_digest: bytes) -> ContractRow:
@@ -392,19 +400,3 @@ def _require_contract(session: Session, terms_digest: bytes) -> ContractRow:
     if row is None:
         raise BadInput(InputReason.USAGE, f"no contract with terms {terms_digest.hex()} here")
     return row
-
-
-def _device_row(session: Session, device: bytes) -> DeviceRow:
-    row = session.get(DeviceRow, device)
-    if row is None:
-        row = DeviceRow(device=device)
-        session.add(row)
-    return row
-
-
-def _booked_deposit(session: Session, terms_digest: bytes, reference: str) -> int | None:
-    query = select(EntryRow.nanos).where(
-        EntryRow.transaction_key == rows.transaction_key(terms_digest, "deposit", reference),
-        EntryRow.account == Account.ESCROW.value,
-    )
-    return session.scalars(query).one_or_none()

@@ -1,7 +1,8 @@
 """The ledger's tables. Amounts are integer nanos, times milliseconds since 1970 UTC.
 
 Balances are never stored: they are sums of entries. What is append-only refuses UPDATE and DELETE
-by trigger (see the first migration); exact totals beyond 64 bits live inside encoded receipts.
+by trigger (see the first migration; of the audit log, only what must be kept for ever does so for
+DELETE); exact totals beyond 64 bits live inside encoded receipts.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Base(DeclarativeBase):
 
 
 class ContractRow(Base):
-    """A contract that both parties signed. ``status`` is ``active`` or ``closed``."""
+    """A contract that both parties signed."""
 
     __tablename__ = "contracts"
     terms_digest: Mapped[bytes] = mapped_column(primary_key=True)
@@ -28,21 +29,34 @@ class ContractRow(Base):
     toml: Mapped[str]
     operator_signature: Mapped[bytes]
     supplier_signature: Mapped[bytes]
-    status: Mapped[str]
     registered_ms: Mapped[int]
 
 
 class DeviceRow(Base):
-    """What became known against a device; most devices have no row."""
+    """A device that contradicted itself, with the evidence."""
 
     __tablename__ = "devices"
     device: Mapped[bytes] = mapped_column(primary_key=True)
-    revoked_from_ms: Mapped[int | None]
-    frozen_ms: Mapped[int | None]
-    earlier_checkpoint: Mapped[bytes | None]
-    earlier_signature: Mapped[bytes | None]
-    later_checkpoint: Mapped[bytes | None]
-    later_signature: Mapped[bytes | None]
+    frozen_ms: Mapped[int]
+    earlier_checkpoint: Mapped[bytes]
+    earlier_signature: Mapped[bytes]
+    later_checkpoint: Mapped[bytes]
+    later_signature: Mapped[bytes]
+
+
+class InstructionRow(Base):
+    """What somebody at the supplier decided: see ``verifier.ledger.instructions``."""
+
+    __tablename__ = "instructions"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    time_ms: Mapped[int]
+    author: Mapped[str]
+    kind: Mapped[str]
+    terms_digest: Mapped[bytes | None] = mapped_column(
+        ForeignKey("contracts.terms_digest"), index=True
+    )
+    device: Mapped[bytes | None] = mapped_column(index=True)
+    moment_ms: Mapped[int | None]
 
 
 class HeadRow(Base):
@@ -132,12 +146,12 @@ class EntryRow(Base):
 
 
 class AuditRow(Base):
-    """A refusal, with its reason."""
+    """A refusal, with its reason: see ``verifier.ledger.audit`` for what is kept."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     time_ms: Mapped[int]
-    reason: Mapped[str]
+    reason: Mapped[str] = mapped_column(index=True)
     detail: Mapped[str]
     terms_digest: Mapped[bytes | None]
     statement_digest: Mapped[bytes | None]

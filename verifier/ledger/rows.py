@@ -13,6 +13,7 @@ from circuits.errors import BadInput, InputReason, Rejected
 from verifier.accept import Accepted, Account, DeviceStatus, Entry, Head, Position
 from verifier.claim import Claim, SignedCheckpoint
 from verifier.contract import SignedContract, Terms
+from verifier.ledger import instructions
 from verifier.ledger.models import (
     CheckpointRow,
     ClaimRow,
@@ -86,10 +87,8 @@ def read_head(session: Session, terms_digest: bytes) -> Head | None:
 
 def read_device(session: Session, device: bytes) -> DeviceStatus:
     """What is known against a device."""
-    row = session.get(DeviceRow, device)
-    if row is None:
-        return DeviceStatus()
-    return DeviceStatus(row.revoked_from_ms, row.frozen_ms is not None)
+    frozen = session.get(DeviceRow, device) is not None
+    return DeviceStatus(instructions.revoked_from_ms(session, device), frozen)
 
 
 def read_seen(session: Session, claim: Claim) -> dict[Position, SignedCheckpoint]:

@@ -161,7 +161,8 @@ class VerifierClient:
     ) -> Iterator[Receipt]:
         """A contract's receipts from a sequence number on, then each new one as it is made.
 
-        Ends when the verifier stops; with ``timeout_seconds`` SERVER_AWAY after that time.
+        Ends when the verifier stops or finds the stream old or idle enough: then watch again from
+        the next sequence number. With ``timeout_seconds`` SERVER_AWAY after that time.
         """
         request = messages.WatchReceiptsRequest(
             terms_digest=terms_digest, first_sequence=first_sequence

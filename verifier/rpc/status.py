@@ -28,6 +28,7 @@ _CODES: dict[Reason, grpc.StatusCode] = {
     Reason.DEVICE_FROZEN: grpc.StatusCode.PERMISSION_DENIED,
     Reason.CONTRACT_INACTIVE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.CHECKPOINT_FUTURE: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.DEVICE_FLAGS: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.CLAIM_LATE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.HEAD_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.EPOCH_LINK: grpc.StatusCode.FAILED_PRECONDITION,

@@ -29,11 +29,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServiceLimits:
-    """What one server takes on at a time; ``grace_seconds`` is how long it finishes when told."""
+    """What one server takes on at a time; ``grace_seconds`` is how long it finishes when told.
+
+    A stream of receipts ends after ``watch_seconds``, or ``watch_idle_seconds`` without a receipt:
+    there are few places, and nobody may hold one for ever.
+    """
 
     concurrent_calls: int = 64
     proof_workers: int = 2
     call_seconds: float = 120.0
+    watch_seconds: float = 86_400.0
+    watch_idle_seconds: float = 3_600.0
     grace_seconds: float = 30.0
 
 
@@ -58,6 +64,8 @@ class VerifierServer:
             self._due.set,
             proof_workers=self._limits.proof_workers,
             call_seconds=self._limits.call_seconds,
+            watch_seconds=self._limits.watch_seconds,
+            watch_idle_seconds=self._limits.watch_idle_seconds,
         )
         self._health = health.aio.HealthServicer()
         self._settling: asyncio.Task[None] | None = None

@@ -41,10 +41,14 @@ class VerifierServicer(VerifierServiceServicer):
         *,
         proof_workers: int,
         call_seconds: float,
+        watch_seconds: float,
+        watch_idle_seconds: float,
     ) -> None:
         self._ledger = ledger
         self._accepted = accepted
         self._call_seconds = call_seconds
+        self._watch_seconds = watch_seconds
+        self._watch_idle_seconds = watch_idle_seconds
         self._proofs = ThreadPoolExecutor(proof_workers, thread_name_prefix="proof")
         self._queries = ThreadPoolExecutor(4, thread_name_prefix="query")
         self._watchers = 0
@@ -149,20 +153,26 @@ class VerifierServicer(VerifierServiceServicer):
     async def WatchReceipts(  # noqa: N802
         self, request: messages.WatchReceiptsRequest, context: Context
     ) -> AsyncIterator[messages.WatchReceiptsResponse]:
-        """Receipts so far, then each new one, until the client or the server goes away."""
+        """Receipts so far, then each new one, until either side goes away or the time is up."""
         if self._watchers >= WATCHERS:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers")
         self._watchers += 1
         try:
             sequence = max(1, request.first_sequence)
-            while not self._stopping:
+            clock = asyncio.get_running_loop().time
+            end = clock() + self._watch_seconds
+            idle_end = clock() + self._watch_idle_seconds
+            while not self._stopping and clock() < min(end, idle_end):
                 news = self._news
                 page = await self._page(context, request.terms_digest, sequence, PAGE_LIMIT)
                 for receipt in page:
                     yield messages.WatchReceiptsResponse(receipt=receipt.encode())
                     sequence = receipt.sequence + 1
-                if not page:
-                    await _wait(news, WATCH_POLL_SECONDS)
+                if page:
+                    idle_end = clock() + self._watch_idle_seconds
+                else:
+                    left = min(end, idle_end) - clock()
+                    await _wait(news, min(WATCH_POLL_SECONDS, max(left, 0.0)))
         finally:
             self._watchers -= 1
 

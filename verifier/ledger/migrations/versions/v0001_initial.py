@@ -12,7 +12,10 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-APPEND_ONLY = ("receipts", "claims", "vouchers", "checkpoints", "transactions", "entries", "audit")
+APPEND_ONLY = (
+    "receipts", "claims", "vouchers", "checkpoints", "transactions", "entries", "instructions",
+    "devices",
+)  # fmt: skip
 
 
 def _column(name: str, kind: Any, *, optional: bool = False, **options: Any) -> sa.Column[Any]:
@@ -57,18 +60,27 @@ def _create_contracts() -> None:
         _text("toml"),
         _blob("operator_signature"),
         _blob("supplier_signature"),
-        _text("status"),
         _integer("registered_ms"),
     )
     op.create_table(
         "devices",
         _blob("device", primary_key=True),
-        _integer("revoked_from_ms", optional=True),
-        _integer("frozen_ms", optional=True),
-        _blob("earlier_checkpoint", optional=True),
-        _blob("earlier_signature", optional=True),
-        _blob("later_checkpoint", optional=True),
-        _blob("later_signature", optional=True),
+        _integer("frozen_ms"),
+        _blob("earlier_checkpoint"),
+        _blob("earlier_signature"),
+        _blob("later_checkpoint"),
+        _blob("later_signature"),
+    )
+    op.create_table(
+        "instructions",
+        _row_id(),
+        _integer("time_ms"),
+        _text("author"),
+        _text("kind"),
+        _blob("terms_digest", optional=True, index=True),
+        _blob("device", optional=True, index=True),
+        _integer("moment_ms", optional=True),
+        _of_contract(),
     )
     op.create_table(
         "heads",
@@ -119,7 +131,7 @@ def _create_receipts() -> None:
         "audit",
         _row_id(),
         _integer("time_ms"),
-        _text("reason"),
+        _text("reason", index=True),
         _text("detail"),
         _blob("terms_digest", optional=True),
         _blob("statement_digest", optional=True),
@@ -180,13 +192,19 @@ def _create_settlement() -> None:
     )
 
 
+def _forbid(table: str, verb: str, when: str = "") -> None:
+    op.execute(
+        f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {when} "
+        f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+    )
+
+
 def _create_triggers() -> None:
     for table in APPEND_ONLY:
         for verb in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-                f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-            )
+            _forbid(table, verb)
+    _forbid("audit", "UPDATE")  # old refusals are pruned, contradictions never
+    _forbid("audit", "DELETE", "WHEN OLD.reason IN ('EQUIVOCATION', 'DEVICE_FROZEN')")
     # Entries come first and the transaction row seals them: it is refused unless they balance,
     # and after it no line can be added.
     op.execute(
