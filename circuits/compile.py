@@ -18,7 +18,7 @@ from circuits.gadgets.comparison import add_at_least
 from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, Total, add_exact_sum, fits
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.gadgets.time_step import add_time_step_bits
-from circuits.schema import DT_BITS, DT_CHANNEL, Channel, Schema
+from circuits.schema import BLOCK_ELEMENTS, DT_BITS, DT_CHANNEL, MAX_BITS, Channel, Schema
 
 MAXIMUM_OUTCOMES = 16
 _LIMB_CHOICES = (12, 8, 6, 4, 3, 2, 1)
@@ -29,8 +29,10 @@ Reference = Callable[[NDArray[np.uint64], bool], int]
 def compile_circuit(schema: Schema, formulas: Sequence[str]) -> Circuit:
     """All outcomes of a contract in one trace; ``BadInput`` FORMULA or OVERFLOW on what cannot be.
 
-    The circuit depends on the schema and the formulas only, never on the windows of a claim.
+    The circuit depends on the schema and the formulas only, never on the windows of a claim. A
+    schema that the gadgets' bounds do not cover is ``BadInput`` CONTRACT_FIELD.
     """
+    _check_schema(schema)
     if not 1 <= len(formulas) <= MAXIMUM_OUTCOMES:
         raise BadInput(InputReason.FORMULA, f"a contract has 1 to {MAXIMUM_OUTCOMES} outcomes")
     parsed = [parse_formula(text, schema) for text in formulas]
@@ -46,6 +48,23 @@ def compile_circuit(schema: Schema, formulas: Sequence[str]) -> Circuit:
         else:
             outcomes.append(_sum(builder, log, name, formula, formula.aggregate))
     return builder.finish(outcomes)
+
+
+def _check_schema(schema: Schema) -> None:
+    """The assumptions of every bound below, held here whoever made the schema."""
+    if not schema.channels or schema.elements > BLOCK_ELEMENTS:
+        raise BadInput(InputReason.CONTRACT_FIELD, "a record has 1 to 8 elements")
+    if schema.period_ms is not None and schema.period_ms < 1:
+        raise BadInput(InputReason.CONTRACT_FIELD, "the period must be positive")
+    names = {channel.name for channel in schema.channels} | {DT_CHANNEL}
+    if len(names) != len(schema.channels) + 1:
+        raise BadInput(InputReason.CONTRACT_FIELD, "channel names must differ")
+    for channel in schema.channels:
+        if not 1 <= channel.bits <= MAX_BITS or channel.scale <= 0:
+            raise BadInput(
+                InputReason.CONTRACT_FIELD,
+                f"channel {channel.name!r} needs 1 to {MAX_BITS} bits and a positive scale",
+            )
 
 
 def _channel(schema: Schema, name: str) -> tuple[Channel, int]:

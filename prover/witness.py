@@ -8,6 +8,8 @@ import numpy as np
 
 from circuits.chain import pack_records
 from circuits.circuit import Circuit, Trace
+from circuits.errors import BadInput, InputReason
+from circuits.schema import BLOCK_ELEMENTS
 from circuits.statement import Statement
 from prover.kernels.poseidon import fill_log_hash
 from prover.log import WindowLog
@@ -23,8 +25,9 @@ def fill_trace(
 ) -> Trace:
     """The trace (columns, 2^log2_rows); its last ``random_rows`` rows are uniform in every column.
 
-    ``windows`` are the raw records between the statement's checkpoints. Nothing is checked here: a
-    wrong log gives a trace that violates constraints.
+    ``windows`` are the raw records between the statement's checkpoints. Only their number of rows
+    is checked here (``BadInput`` STORE_CORRUPT: the kernels index by it); another wrong log gives a
+    trace that violates constraints.
     """
     schema = circuit.schema
     layout = statement.layout(schema.records_per_block)
@@ -35,6 +38,10 @@ def fill_trace(
             for piece in (pack_records(window.records, schema.width), window.salt[None, :])
         ]
     ).astype(np.uint32)
+    if blocks.shape != (layout.active_rows, BLOCK_ELEMENTS):
+        raise BadInput(
+            InputReason.STORE_CORRUPT, "the log has other record counts than its checkpoints"
+        )
     rows = 1 << log2_rows
     usable = rows - random_rows
     trace = Trace(np.zeros((circuit.column_count, rows), dtype=np.uint32), layout, blocks)

@@ -1,0 +1,195 @@
+"""A prover that lies at one step and is honest about the consequences of its lie.
+
+Flipping bytes of a proof breaks a hash path or the transcript long before the checks behind them.
+These provers commit to what they computed, so that exactly one later check stands in their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from circuits.circuit import Circuit, Trace
+from circuits.evaluate import interpreter
+from circuits.field import (
+    Array,
+    P,
+    add,
+    extension,
+    extension_dot,
+    extension_inverse,
+    extension_multiply,
+    extension_power,
+    extension_powers,
+    lift,
+    subtract,
+)
+from circuits.statement import Statement
+from prover import prove as prove_module
+from prover.commit import LayerCommitment, commit_layer
+from prover.kernels.blake2s import hash_words, tree_levels
+from prover.kernels.montgomery import Words
+from prover.kernels.polynomial import accumulate, divide, evaluate_columns, fold_coefficients
+from prover.log import WindowLog
+from prover.prove import prove
+from prover.witness import fill_trace
+from verifier.kernel.fri import layer_points
+from verifier.kernel.parameters import STANDARD
+from verifier.kernel.proof import Shape
+from verifier.kernel.verify import draw_point, exempt_at, selectors_at
+
+Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def prove_lying(
+    circuit: Circuit, statement: Statement, windows: Sequence[WindowLog], lie: Patch
+) -> bytes:
+    """Proof bytes of a prover with some of its steps replaced."""
+    with pytest.MonkeyPatch.context() as patch:
+        lie(patch)
+        return prove(circuit, STANDARD, statement, windows, check=False)
+
+
+def shift_deep_polynomial(patch: pytest.MonkeyPatch) -> None:
+    """Layer 0 is a low-degree polynomial, but not the DEEP combination: that plus one."""
+    honest = prove_module._add_deep_chunks
+
+    def shifted(deep: Words, *rest: Any) -> None:
+        honest(deep, *rest)
+        deep[0, 0] = (int(deep[0, 0]) + 1) % P
+
+    patch.setattr(prove_module, "_add_deep_chunks", shifted)
+
+
+def shift_fold(number: int) -> Patch:
+    """Everything after fold ``number`` belongs to another polynomial of low degree."""
+
+    def lie(patch: pytest.MonkeyPatch) -> None:
+        honest = fold_coefficients
+        calls = iter(range(100))
+
+        def shifted(*arguments: Any) -> Words:
+            out = honest(*arguments)
+            if next(calls) == number:
+                out[0, 0] = (int(out[0, 0]) + 1) % P
+            return out
+
+        patch.setattr(prove_module, "fold_coefficients", shifted)
+
+    return lie
+
+
+def change_cell(column: str, row: int, circuit: Circuit) -> Patch:
+    """One more in one cell of the trace, committed to like all others."""
+
+    def lie(patch: pytest.MonkeyPatch) -> None:
+        honest = fill_trace
+        index = circuit.columns.index(column)
+
+        def changed(*arguments: Any) -> Trace:
+            trace = honest(*arguments)
+            trace.columns[index, row] = (int(trace.columns[index, row]) + 1) % P
+            return trace
+
+        patch.setattr(prove_module, "fill_trace", changed)
+
+    return lie
+
+
+class ForgedChunk:
+    """Says whatever value of a chunk at z makes the constraints hold there.
+
+    The statement may be false. What remains is that the chunk's polynomial does not have that
+    value: the DEEP combination then has a pole at z. ``commit_pole`` chooses what to commit as
+    layer 0: the combination as it is, pole included, or the polynomial left without the pole.
+    """
+
+    def __init__(self, circuit: Circuit, statement: Statement, *, commit_pole: bool) -> None:
+        self.circuit, self.statement, self.commit_pole = circuit, statement, commit_pole
+        self.columns: list[Array] = []
+        self.alpha = self.z = self.remainder = extension(0)
+        self.shape: Shape | None = None
+
+    def __call__(self, patch: pytest.MonkeyPatch) -> None:
+        """Replace the prover's steps."""
+        quotient = prove_module._quotient
+
+        def watched_quotient(*arguments: Any) -> Words:
+            self.shape, self.alpha = arguments[1], arguments[5]
+            return quotient(*arguments)
+
+        def watched_draw(*arguments: Any) -> Array:
+            self.z = draw_point(*arguments)
+            return self.z
+
+        def watched_evaluate(*arguments: Any) -> Array:
+            self.columns.append(evaluate_columns(*arguments))
+            return self.columns[-1]
+
+        patch.setattr(prove_module, "_quotient", watched_quotient)
+        patch.setattr(prove_module, "draw_point", watched_draw)
+        patch.setattr(prove_module, "evaluate_columns", watched_evaluate)
+        coordinates = prove_module._from_coordinates
+        patch.setattr(prove_module, "_from_coordinates", lambda v: self.forge(coordinates(v)))
+        patch.setattr(prove_module, "_add_deep_chunks", self.add_deep_chunks)
+        layers = iter(range(100))
+
+        def commit(*arguments: Any) -> LayerCommitment:
+            made = commit_layer(*arguments)
+            first = next(layers) == 0
+            return self.with_pole(made) if first and self.commit_pole else made
+
+        patch.setattr(prove_module, "commit_layer", commit)
+
+    def known_shape(self) -> Shape:
+        if self.shape is None:
+            raise RuntimeError("the quotient comes first")
+        return self.shape
+
+    def forge(self, chunks: Array) -> Array:
+        """The first chunk's value solved from the identity that the verifier checks."""
+        shape, z = self.known_shape(), self.z
+        layout = self.statement.layout(self.circuit.schema.records_per_block)
+        vanishing = subtract(extension_power(z, shape.rows), extension(1))
+        constraints = interpreter(self.circuit).constraints(
+            self.columns[0],
+            self.columns[1],
+            selectors_at(layout, shape.log2_rows, z, vanishing),
+            lift(self.statement.public_inputs(self.circuit)),
+            extension(1),
+            extension_multiply,
+        )
+        combined = extension_dot(constraints, extension_powers(self.alpha, len(constraints)))
+        wanted = extension_multiply(
+            extension_multiply(combined, exempt_at(shape, z)), extension_inverse(vanishing)
+        )
+        step = extension_power(z, shape.rows - STANDARD.chunk_mask)
+        rest = extension_dot(chunks[1 : shape.chunks], extension_powers(step, shape.chunks)[1:])
+        forged = chunks.copy()
+        forged[0] = subtract(wanted, rest)
+        return forged
+
+    def add_deep_chunks(
+        self, deep: Words, parts: Words, gamma: Array, z: Array, chunks: Array
+    ) -> None:
+        """The honest step, but the remainder of the division is kept instead of being an error."""
+        total = np.zeros_like(deep)
+        for part, weight in zip(parts[:-1], gamma, strict=True):
+            accumulate(total, part, weight)
+        total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
+        self.remainder = divide(total, z)
+        deep[:] = (deep.astype(np.uint64) + total + parts[-1]) % np.uint64(P)
+
+    def with_pole(self, layer: LayerCommitment) -> LayerCommitment:
+        """The layer with remainder / (x - z) added at every point."""
+        shape = self.known_shape()
+        indices = np.arange(1 << shape.log2_domain, dtype=np.int64)
+        points = lift(layer_points(0, STANDARD.fold, shape.log2_domain, indices))
+        pole = extension_multiply(extension_inverse(subtract(points, self.z[None])), self.remainder)
+        fold = STANDARD.fold
+        arranged = pole.reshape(fold, -1, 6).transpose(1, 0, 2).reshape(-1, fold * 6)
+        leaves = add(layer.leaves.astype(np.uint64), arranged).astype(np.uint32)
+        return LayerCommitment(leaves, tree_levels(hash_words(leaves)))

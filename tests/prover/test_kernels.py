@@ -1,0 +1,380 @@
+"""The Numba kernels against plain arithmetic, ``hashlib``, ``galois`` and the reference code."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import galois
+import numpy as np
+import pytest
+from numba import njit
+from numpy.typing import NDArray
+
+from circuits.chain import Role, absorb, sample_elements
+from circuits.circuit import Circuit, Trace
+from circuits.compile import compile_circuit
+from circuits.evaluate import interpreter
+from circuits.field import (
+    DEGREE,
+    GENERATOR,
+    Array,
+    P,
+    extension_dot,
+    extension_multiply,
+    extension_powers,
+    inverse,
+    multiply,
+    powers,
+    root_of_unity,
+)
+from circuits.gadgets import log_hash
+from circuits.schema import Schema
+from prover.kernels import blake2s, montgomery, ntt, polynomial, poseidon, program
+from prover.kernels.montgomery import Words
+from prover.randomness import random_elements, random_salts
+from tests.circuits.logs import channel, random_log
+from verifier.kernel.transcript import grinding_ok
+
+EDGES = [0, 1, 2, P - 1, P - 2, (P - 1) // 2, 2**24 - 1, 2**24, 2**30, 2**31 - 2**24]
+
+
+def columns(count: int, rows: int, seed: int = 0) -> Words:
+    """Random columns whose first ones hold edge values only."""
+    random = np.random.default_rng(seed)
+    out = random.integers(0, P, (count, rows), dtype=np.uint32)
+    out[0] = P - 1
+    out[-1] = random.choice(np.array(EDGES, dtype=np.uint32), rows)
+    return out
+
+
+def points(count: int, seed: int = 0) -> Array:
+    """Random extension elements."""
+    return np.random.default_rng(seed).integers(0, P, (count, DEGREE), dtype=np.uint64)
+
+
+def natural(coefficients: Words) -> Words:
+    """Bit-reversed rows (groups, rows, 16) back in natural order."""
+    return coefficients[:, ntt.bit_reversal(coefficients.shape[1].bit_length() - 1)]
+
+
+# Montgomery arithmetic
+
+
+@njit
+def _all_pairs(a: Any, b: Any, products: Any, sums: Any, differences: Any) -> None:
+    for i in range(len(a)):
+        for j in range(len(b)):
+            products[i, j] = montgomery.multiply(a[i], b[j])
+            sums[i, j] = montgomery.add(a[i], b[j])
+            differences[i, j] = montgomery.subtract(a[i], b[j])
+
+
+def test_montgomery_arithmetic_at_the_edges() -> None:
+    values = np.array(EDGES + columns(1, 40)[0].tolist() + list(range(3, 40)), dtype=np.uint32)
+    shape = (len(values), len(values))
+    products, sums, differences = (np.empty(shape, dtype=np.uint32) for _ in range(3))
+    _all_pairs(values, montgomery.to_montgomery(values), products, sums, differences)
+    plain = [int(v) for v in values]
+    shifted = [v * 2**32 % P for v in plain]
+    assert products.tolist() == [[a * b % P for b in plain] for a in plain]
+    assert sums.tolist() == [[(a + b) % P for b in shifted] for a in plain]
+    assert differences.tolist() == [[(a - b) % P for b in shifted] for a in plain]
+
+
+# number-theoretic transform
+
+
+@pytest.mark.parametrize("log2_size", [0, 1, 5])
+def test_bit_reversal(log2_size: int) -> None:
+    expected = [
+        int(f"{k:0{log2_size}b}"[::-1], 2) if log2_size else 0 for k in range(1 << log2_size)
+    ]
+    assert ntt.bit_reversal(log2_size).tolist() == expected
+
+
+def test_groups_are_filled_with_zeros() -> None:
+    given = columns(19, 8)
+    groups = ntt.to_groups(given)
+    assert groups.shape == (2, 8, 16)
+    assert np.array_equal(groups.transpose(0, 2, 1).reshape(32, 8)[:19], given)
+    assert not groups[1, :, 3:].any()
+
+
+@pytest.mark.parametrize("shift", [1, GENERATOR])
+def test_interpolation_against_direct_evaluation(shift: int) -> None:
+    given = columns(18, 32)
+    groups = ntt.to_groups(given)
+    ntt.interpolate(groups, shift)
+    coefficients = natural(groups).transpose(0, 2, 1).reshape(-1, 32)[:18].astype(np.uint64)
+    root = root_of_unity(5)
+    for row in range(32):
+        x = shift * pow(root, row, P) % P
+        values = (coefficients * powers(x, 32) % np.uint64(P)).sum(axis=1) % np.uint64(P)
+        assert np.array_equal(values, given[:, row])
+
+
+def test_interpolation_against_galois() -> None:
+    given = columns(1, 16, seed=5)
+    groups = ntt.to_groups(given)
+    ntt.interpolate(groups)
+    assert int(galois.GF(P).primitive_root_of_unity(16)) == root_of_unity(4)
+    expected = galois.intt(given[0].astype(np.int64), modulus=P)
+    assert natural(groups)[0, :, 0].tolist() == [int(v) for v in expected]
+
+
+@pytest.mark.parametrize("blowup", [1, 2, 8])
+@pytest.mark.parametrize("shift", [1, GENERATOR])
+def test_extension_against_direct_evaluation(shift: int, blowup: int) -> None:
+    log2_rows = 4
+    coefficients = columns(17, 16, seed=blowup)
+    order = ntt.bit_reversal(log2_rows)
+    extended = ntt.extend(ntt.to_groups(coefficients[:, order]), shift, blowup)
+    assert extended.shape == (blowup, 2, 16, 16)
+    root = root_of_unity(log2_rows + blowup.bit_length() - 1)
+    for index in range(16 * blowup):
+        x = shift * pow(root, index, P) % P
+        values = (coefficients * powers(x, 16) % np.uint64(P)).sum(axis=1) % np.uint64(P)
+        got = extended[index % blowup, :, index // blowup].ravel()
+        assert np.array_equal(got[:17], values)
+        assert not got[17:].any()
+
+
+def test_sizes_beyond_one_cache_block() -> None:
+    # above 2^13 rows the transform works in two stages
+    log2_rows = 14
+    given = columns(2, 1 << log2_rows)
+    groups = ntt.to_groups(given)
+    ntt.interpolate(groups)
+    coefficients = natural(groups)[0, :, 0].astype(np.uint64)
+    for row in (0, 1, 8191, 8192, 16383):
+        x = pow(root_of_unity(log2_rows), row, P)
+        value = (coefficients * powers(x, 1 << log2_rows) % np.uint64(P)).sum() % np.uint64(P)
+        assert value == given[0, row]
+    back = ntt.extend(groups, 1, 1)
+    assert np.array_equal(back[0, 0, :, :2].T, given)
+
+
+# BLAKE2s
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 32, 33, 47])
+def test_row_leaves_against_hashlib(count: int) -> None:
+    rows, cosets = 8, 4
+    groups = -(-count // 16)
+    extended = np.zeros((cosets, groups, rows, 16), dtype=np.uint32)
+    values = columns(count, rows * cosets, seed=count)
+    padded = np.zeros((16 * groups, rows * cosets), dtype=np.uint32)
+    padded[:count] = values
+    for index in range(rows * cosets):
+        extended[index % cosets, :, index // cosets] = padded[:, index].reshape(groups, 16)
+    salts = random_salts(rows * cosets)
+    leaves = blake2s.hash_rows(extended, count, salts)
+    for index, leaf in enumerate(leaves):
+        words = np.ascontiguousarray(values[:, index], dtype="<u4").tobytes()
+        expected = hashlib.blake2s(words, key=salts[index].tobytes(), person=b"zkm:leaf").digest()
+        assert leaf.tobytes() == expected
+
+
+@pytest.mark.parametrize("length", [1, 8, 15, 16, 17, 48])
+def test_word_leaves_against_hashlib(length: int) -> None:
+    words = columns(length, 5).T.copy()
+    for row, leaf in zip(words, blake2s.hash_words(words), strict=True):
+        expected = hashlib.blake2s(row.tobytes(), person=b"zkm:leaf").digest()
+        assert leaf.tobytes() == expected
+
+
+@pytest.mark.parametrize("log2_leaves", [0, 1, 6])
+def test_tree_levels_against_hashlib(log2_leaves: int) -> None:
+    leaves = random_salts(1 << log2_leaves)
+    levels = blake2s.tree_levels(leaves)
+    expected = [leaf.tobytes() for leaf in leaves]
+    for level in levels:
+        assert [digest.tobytes() for digest in level] == expected
+        expected = [
+            hashlib.blake2s(expected[k] + expected[k + 1], person=b"zkm:node").digest()
+            for k in range(0, len(expected) - 1, 2)
+        ]
+    assert len(levels) == log2_leaves + 1
+
+
+@pytest.mark.parametrize("bits", [0, 1, 8, 13])
+def test_grinding_finds_the_first_nonce(bits: int) -> None:
+    state = bytes(range(32))
+    nonce = blake2s.grind(state, bits)
+    assert grinding_ok(state, nonce, bits)
+    assert not any(grinding_ok(state, k, bits) for k in range(nonce))
+
+
+# Poseidon
+
+
+def test_chain_against_absorb() -> None:
+    start = sample_elements(b"", b"start", 8)
+    blocks = columns(8, 20).T.copy()
+    closing = np.arange(20) % 3 == 1
+    chain, expected = start, []
+    for block, closes in zip(blocks, closing, strict=True):
+        role = Role.CLOSING if closes else Role.DATA
+        chain = absorb(chain, block.astype(np.uint64), role)
+        expected.append(chain.tolist())
+    assert poseidon.chain_rows(start, blocks, closing).tolist() == expected
+
+
+@pytest.mark.parametrize("rows", [1, 6, 11])
+def test_hash_columns_against_the_reference(rows: int) -> None:
+    # fewer rows than blocks, exactly as many, and padding rows behind them
+    schema = Schema((channel("x", 24),))
+    log = random_log(schema, [9, 0, 4])
+    layout = log.statement(compile_circuit(schema, ("sum(x)",))).layout(4)
+    blocks = columns(8, layout.active_rows).T.copy()
+    start = np.array(log.checkpoints[0].chain, dtype=np.uint64)
+    fast = np.zeros((log_hash.COLUMN_COUNT, rows), dtype=np.uint32)
+    plain = Trace(np.zeros_like(fast), layout, blocks)
+    log_hash.fill_log_hash(plain, start, rows)
+    poseidon.fill_log_hash(fast, start, blocks, ~plain.data_rows, rows)
+    assert np.array_equal(fast, plain.columns)
+
+
+# constraint programs
+
+
+@pytest.mark.parametrize(
+    ("schema", "formulas"),
+    [
+        (Schema((channel("x", 16),), 100), ("sum(x)", "count(x <= 40000)")),
+        (Schema((channel("x", 18, "0.001"),)), ("sum(x * dt_ms)", "sum(x)", "count(x >= 3)")),
+        (Schema((channel("x", 9, "0.1", "-7"),), 100), ("sum(x * dt_ms)", "count(x <= 3)")),
+    ],
+    ids=["meter", "pump", "below zero"],
+)
+@pytest.mark.parametrize("rows", [4, 128, 130])
+def test_program_against_the_interpreter(
+    schema: Schema, formulas: tuple[str, ...], rows: int
+) -> None:
+    # random data, so that every constraint is nonzero and none hides behind another
+    circuit: Circuit = compile_circuit(schema, formulas)
+    trace, selectors = columns(circuit.column_count, rows), columns(len(circuit.selectors), rows, 1)
+    publics = sample_elements(b"", b"publics", len(circuit.publics))
+    factors = columns(2, rows, 2)[1]
+    alpha = points(1)[0]
+    got = program.evaluate(
+        program.assemble(circuit),
+        publics,
+        alpha,
+        ntt.to_groups(trace),
+        ntt.to_groups(selectors),
+        factors,
+    )
+    one = np.ones(rows, dtype=np.uint64)
+    values = interpreter(circuit).constraints(
+        trace.astype(np.uint64),
+        np.roll(trace, -1, axis=1).astype(np.uint64),  # the row after the last is the first
+        selectors.astype(np.uint64),
+        publics[:, None] * one,
+        one,
+        multiply,
+    )
+    assert values.any(axis=1).all()
+    weights = extension_powers(alpha, circuit.constraint_count)
+    combined = (values[:, :, None] * weights[:, None, :] % np.uint64(P)).sum(axis=0) % np.uint64(P)
+    assert np.array_equal(got, combined * factors[:, None] % np.uint64(P))
+
+
+def test_one_program_serves_any_public_input() -> None:
+    # constants that hold public inputs are set per proof and must not leak into the next one
+    circuit = compile_circuit(Schema((channel("x", 4),), 100), ("sum(x)",))
+    made = program.assemble(circuit)
+    trace = ntt.to_groups(columns(circuit.column_count, 8))
+    selectors = ntt.to_groups(columns(len(circuit.selectors), 8, 1))
+    factors, alpha = np.ones(8, dtype=np.uint32), points(1)[0]
+    inputs = [sample_elements(b"", label, len(circuit.publics)) for label in (b"a", b"b")]
+    first, second, again = (
+        program.evaluate(made, publics, alpha, trace, selectors, factors)
+        for publics in (inputs[0], inputs[1], inputs[0])
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, second)
+
+
+# polynomials with extension coefficients
+
+
+def evaluate(coefficients: NDArray[Any], point: Array) -> Array:
+    """sum c_k point^k of (n, 6) coefficients."""
+    return extension_dot(coefficients.astype(np.uint64), extension_powers(point, len(coefficients)))
+
+
+def test_columns_at_a_point() -> None:
+    given = columns(21, 32)
+    point = points(1)[0]
+    got = polynomial.evaluate_columns(ntt.to_groups(given), extension_powers(point, 32), 21)
+    powered = extension_powers(point, 32)
+    for column, value in zip(given, got, strict=True):
+        expected = (column[:, None] * powered % np.uint64(P)).sum(axis=0) % np.uint64(P)
+        assert np.array_equal(value, expected)
+
+
+def test_combination_of_columns() -> None:
+    given, weights = columns(21, 8), points(21)
+    got = polynomial.combine_columns(ntt.to_groups(given), weights)
+    expected = (given[:, :, None] * weights[:, None, :] % np.uint64(P)).sum(axis=0) % np.uint64(P)
+    assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 33])
+def test_division_by_a_linear_factor(count: int) -> None:
+    given, point = points(count).astype(np.uint32), points(2)[1]
+    quotient = given.copy()
+    remainder = polynomial.divide(quotient, point)
+    assert np.array_equal(remainder, evaluate(given, point))
+    assert not quotient[-1].any()
+    # quotient * (X - point) + remainder at another point gives the dividend
+    other = points(3)[2]
+    difference = (other + np.uint64(P) - point) % np.uint64(P)
+    back = extension_multiply(evaluate(quotient, other), difference) + remainder
+    assert np.array_equal(back % np.uint64(P), evaluate(given, other))
+
+
+@pytest.mark.parametrize("fold", [2, 8])
+def test_folding_coefficients(fold: int) -> None:
+    given, challenge = points(32).astype(np.uint32), points(2)[1]
+    got = polynomial.fold_coefficients(given, challenge, fold)
+    weights = extension_powers(challenge, fold)
+    parts = given.reshape(-1, fold, DEGREE).astype(np.uint64)
+    assert np.array_equal(got, np.stack([extension_dot(part, weights) for part in parts]))
+
+
+def test_accumulation() -> None:
+    total, added, weight = points(9, 1).astype(np.uint32), points(9, 2).astype(np.uint32), points(1)
+    expected = (total + extension_multiply(added.astype(np.uint64), weight)) % np.uint64(P)
+    polynomial.accumulate(total, added, weight[0])
+    assert np.array_equal(total, expected)
+
+
+# randomness
+
+
+def test_random_elements_are_canonical_and_fresh() -> None:
+    drawn = random_elements(3, 4000)
+    assert drawn.shape == (3, 4000)
+    assert int(drawn.max()) < P
+    assert 0.45 < float((drawn < P // 2).mean()) < 0.55
+    assert not np.array_equal(drawn, random_elements(3, 4000))
+    assert random_elements(0, 5).shape == (0, 5)
+
+
+def test_salts_are_fresh() -> None:
+    salts = random_salts(50)
+    assert salts.shape == (50, 8)
+    assert len({row.tobytes() for row in salts}) == 50
+    assert not np.array_equal(salts, random_salts(50))
+
+
+def test_the_coset_is_undone() -> None:
+    # interpolation on a coset and extension to the same coset are inverse to each other
+    given = ntt.to_groups(columns(3, 64))
+    groups = given.copy()
+    ntt.interpolate(groups, GENERATOR)
+    assert np.array_equal(ntt.extend(groups, GENERATOR, 1)[0], given)
+    assert inverse(GENERATOR) * GENERATOR % P == 1
