@@ -1,0 +1,197 @@
+"""The statement laid out: rows, columns, public inputs, and every constraint's value at a point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.reference.facts import (
+    Checkpoint,
+    Contract,
+    MalformedStatement,
+    Parameters,
+    Refusal,
+    Rows,
+)
+from tests.reference.field import DEGREE, Extension, linear
+from tests.reference.hashing import (
+    DIGEST,
+    FULL_ROUNDS_BEFORE,
+    HALF,
+    MATRIX,
+    PARTIAL_ROUNDS,
+    ROUND_CONSTANTS,
+    WIDTH,
+    Transcript,
+    bytes_of,
+    role,
+)
+from tests.reference.outcomes import Outcomes, Point
+
+FOLD = 8
+CHAIN, BLOCK = 0, 8
+FULL = tuple(range(16, 80, WIDTH)) + tuple(range(100, 148, WIDTH))  # full1..full4, full5..full7
+SBOX = 80
+ACTIVE = 148
+LOG_COLUMNS = 149
+
+ROLE_DATA = role("data")
+ROLE_CLOSING = role("closing")
+
+
+def log_constraints(point: Point) -> Iterator[Extension]:
+    """Section 5.2, item 1: one permutation per row, chained to the next."""
+
+    def multiply(state: Sequence[Extension]) -> list[Extension]:
+        return [linear(state, line) for line in MATRIX]
+
+    def cubed(value: Extension) -> Extension:
+        return value * value * value
+
+    def full_round(state: Sequence[Extension], number: int) -> list[Extension]:
+        constants = ROUND_CONSTANTS[number]
+        return multiply([cubed(s + c) for s, c in zip(state, constants, strict=True)])
+
+    here = point.here
+    chain = here[CHAIN : CHAIN + HALF]
+    state = [
+        value + data + point.closing * (closing - data)
+        for value, data, closing in zip(chain, ROLE_DATA, ROLE_CLOSING, strict=True)
+    ]
+    state += here[BLOCK : BLOCK + HALF]
+    number = 0
+    for start in FULL[:FULL_ROUNDS_BEFORE]:
+        claimed = list(here[start : start + WIDTH])
+        yield from (c - r for c, r in zip(claimed, full_round(state, number), strict=True))
+        state, number = claimed, number + 1
+    for sbox in here[SBOX : SBOX + PARTIAL_ROUNDS]:
+        shifted = [s + c for s, c in zip(state, ROUND_CONSTANTS[number], strict=True)]
+        yield sbox - cubed(shifted[0])
+        state, number = multiply([sbox, *shifted[1:]]), number + 1
+    for start in FULL[FULL_ROUNDS_BEFORE:]:
+        claimed = list(here[start : start + WIDTH])
+        yield from (c - r for c, r in zip(claimed, full_round(state, number), strict=True))
+        state, number = claimed, number + 1
+    result = full_round(state, number)
+    for k in range(HALF):
+        yield point.following[CHAIN + k] - result[k] - chain[k]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What is claimed, laid out: rows, columns, public inputs."""
+
+    contract: Contract
+    checkpoints: Sequence[Checkpoint]
+    rows: Rows
+    outcomes: Outcomes
+    limbs: Sequence[int]
+
+    @classmethod
+    def of(cls, contract: Contract, encoded: Sequence[bytes], totals: Sequence[int]) -> Statement:
+        """Check what can be checked before the proof is touched."""
+        checkpoints = [Checkpoint.decode(checkpoint) for checkpoint in encoded]
+        if len(checkpoints) < 2 or len(totals) != len(contract.formulas):
+            raise MalformedStatement("too few checkpoints, or not one total per outcome")
+        outcomes = Outcomes(contract.schema, contract.formulas, LOG_COLUMNS)
+        limbs = outcomes.publics(totals)
+        parameters = contract.parameters
+        rows = Rows(contract.schema, parameters.random_rows, checkpoints)
+        if parameters.proven_bits < contract.floor_bits:
+            raise Refusal("SOUNDNESS_FLOOR")
+        return cls(contract, checkpoints, rows, outcomes, limbs)
+
+    @property
+    def parameters(self) -> Parameters:
+        """The parameter set."""
+        return self.contract.parameters
+
+    @property
+    def chunk_length(self) -> int:
+        """N - t."""
+        return self.rows.length - self.parameters.chunk_mask
+
+    @property
+    def chunks(self) -> int:
+        """K."""
+        degree_bound = 2 * self.rows.length + self.parameters.random_rows - 1
+        return math.ceil(degree_bound / self.chunk_length)
+
+    @property
+    def domain(self) -> int:
+        """The number of points of D."""
+        return self.rows.length * self.parameters.blowup
+
+    @property
+    def folds(self) -> int:
+        """How often a layer is folded until it has at most the final number of points."""
+        size, folds = self.domain, 0
+        while size > self.parameters.final_domain:
+            size, folds = size // FOLD, folds + 1
+        return folds
+
+    @property
+    def final_coefficients(self) -> int:
+        """Coefficients of the final polynomial."""
+        return int(self.rows.length // FOLD**self.folds)
+
+    @property
+    def maximum_bytes(self) -> int:
+        """The size of a proof whose queries share no leaf and no node."""
+        columns, queries = self.outcomes.column_count, self.parameters.queries
+        bits = self.domain.bit_length() - 1
+        at_z = DEGREE * (2 * columns + self.chunks + self.final_coefficients)
+        per_query = columns + DEGREE * (self.chunks + 1) + self.folds * FOLD * DEGREE
+        paths = 2 * bits + sum(bits - 3 * layer for layer in range(1, self.folds + 1))
+        head = 6 + (2 + self.folds) * DIGEST + 8
+        return head + 4 * at_z + queries * (4 * per_query + DIGEST * (2 + paths))
+
+    def transcript(self) -> Transcript:
+        """The transcript with all public data absorbed."""
+        contract, parameters = self.contract, self.parameters
+        ends = (self.checkpoints[0].chain, self.checkpoints[-1].chain)
+        publics = [*ends[0], *ends[1], *self.limbs]
+        transcript = Transcript()
+        transcript.absorb("protocol", b"zkmeter proof 1")
+        transcript.absorb("parameter set", parameters.name.encode())
+        sizes = (
+            parameters.blowup,
+            parameters.queries,
+            parameters.grinding_bits,
+            parameters.fold,
+            parameters.final_domain,
+            self.rows.log2,
+        )
+        transcript.absorb("sizes", bytes_of(sizes))
+        transcript.absorb("circuit", contract.circuit_id)
+        transcript.absorb("terms", contract.terms_digest)
+        transcript.absorb("device", self.checkpoints[0].device)
+        transcript.absorb("checkpoints", b"".join(c.digest for c in self.checkpoints))
+        transcript.absorb("public inputs", bytes_of(publics))
+        return transcript
+
+    def constraints(
+        self, z: Extension, here: Sequence[Extension], following: Sequence[Extension]
+    ) -> Iterator[Extension]:
+        """Section 5.2: every constraint's value at z, in order."""
+        rows, schema = self.rows, self.contract.schema
+        closing = rows.selector(rows.closing, z)
+        first, last = rows.selector([0], z), rows.selector([rows.used - 1], z)
+        padding = [rows.selector(padded, z) for padded in rows.padding]
+        opening = rows.selector(rows.opening, z)
+        active, active_next = here[ACTIVE], following[ACTIVE]
+        data = active - closing
+        point = Point(here, following, first, last, closing, opening, padding, data, self.limbs)
+        yield from log_constraints(point)
+        for k in range(HALF):
+            yield first * (here[CHAIN + k] - self.checkpoints[0].chain[k])
+        for k in range(HALF):
+            yield last * (following[CHAIN + k] - self.checkpoints[-1].chain[k])
+        yield active_next * (1 - active)
+        yield last * (active - 1)
+        yield last * active_next
+        for slot in range(1, schema.slots):
+            for k in range(schema.elements):
+                yield padding[slot] * here[BLOCK + slot * schema.width + k]
+        yield from self.outcomes.constraints(point)

@@ -1,0 +1,75 @@
+"""The kernel and the reference verifier give the same answer, reason for reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from functools import cache
+from itertools import count as count_from_zero
+from random import Random
+
+import pytest
+
+from tests.reference.cases import (
+    ACCEPTED,
+    CASES,
+    Claim,
+    kernel_answer,
+    make_claim,
+    reference_answer,
+)
+from tests.reference.mutations import MUTATIONS
+
+PER_RUN = 54
+PER_LONG_RUN = 3000
+
+
+@cache
+def claim_of(number: int) -> Claim:
+    """A true claim of a case, proved once per run."""
+    return make_claim(CASES[number], seed=number)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
+def test_both_accept_true_claims(number: int) -> None:
+    """Every contract and parameter set."""
+    claim = claim_of(number)
+    assert (kernel_answer(claim), reference_answer(claim)) == (ACCEPTED, ACCEPTED)
+
+
+def compare(count: int, seed: int) -> Counter[str]:
+    """So many mutated claims; what both said, by reason. Fails on the first disagreement.
+
+    A mutation that happens to change nothing is not counted; any other must be refused.
+    """
+    random = Random(seed)
+    said: Counter[str] = Counter()
+    for number in count_from_zero():
+        if said.total() == count:
+            break
+        mutation = MUTATIONS[number % len(MUTATIONS)]
+        claim, other = (claim_of(random.randrange(len(CASES))) for _ in range(2))
+        mutated = mutation(random, claim, other)
+        if replace(mutated, floor_bits=claim.floor_bits) == claim:
+            continue
+        kernel, reference = kernel_answer(mutated), reference_answer(mutated)
+        where = f"{mutation.__name__}, number {number} of seed {seed}, on '{mutated.case.name}'"
+        assert kernel == reference, f"{where}: kernel {kernel}, reference {reference}"
+        assert kernel != ACCEPTED, where
+        said[kernel] += 1
+    return said
+
+
+def test_mutated_claims() -> None:
+    """A sample in every run."""
+    said = compare(PER_RUN, seed=1)
+    assert len(said) >= 5
+
+
+@pytest.mark.long
+def test_many_mutated_claims(capsys: pytest.CaptureFixture[str]) -> None:
+    """Thousands, with a summary of what both said."""
+    said = compare(PER_LONG_RUN, seed=2)
+    reasons = ", ".join(f"{reason} {count}" for reason, count in said.most_common())
+    with capsys.disabled():
+        print(f"\nkernel and reference agreed on {said.total()} mutated claims: {reasons}")
