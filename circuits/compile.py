@@ -126,7 +126,7 @@ def _sum(
         shift=0,
         expression=log.data * _total_expression(_all_slots(log, channel.name)),
         low=0,
-        high=slots * channel.maximum_raw,
+        high=slots * channel.maximum_code,
         values=_channel_values(log, channel.name),
     )
     total = add_exact_sum(builder, name, [piece])
@@ -188,7 +188,7 @@ def _sum_dt(
     channel, position = _channel(log.schema, aggregate.channel)
     shift = channel.offset / channel.scale
     k, m = shift.denominator, shift.numerator
-    low, high = min(m, 0), max(k * channel.maximum_raw + m, 0)
+    low, high = min(m, 0), max(k * channel.maximum_code + m, 0)
     if log.schema.has_dt:
         pieces = _dt_pieces(builder, log, channel.name, (k, m, low, high), name)
         factor = channel.scale / k

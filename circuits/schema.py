@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -29,7 +30,12 @@ class Channel:
     @property
     def maximum_raw(self) -> int:
         """The largest raw reading (2^bits - 2)."""
-        return (1 << self.bits) - 2
+        return self.maximum_code - 1
+
+    @property
+    def maximum_code(self) -> int:
+        """The largest raw code, missed sample included (2^bits - 1): what bounds are made for."""
+        return (1 << self.bits) - 1
 
 
 @dataclass(frozen=True)
@@ -78,11 +84,7 @@ class Schema:
         raise KeyError(name)
 
     def digest(self) -> bytes:
-        """BLAKE2s-256 over a canonical text of the schema; signed in every checkpoint."""
-        lines = [f"period_ms={self.period_ms if self.period_ms is not None else 'dt'}"]
-        lines += [
-            f"{c.name}|{c.unit}|{c.bits}|{c.scale.numerator}/{c.scale.denominator}"
-            f"|{c.offset.numerator}/{c.offset.denominator}"
-            for c in self.channels
-        ]
-        return hashlib.blake2s("\n".join(lines).encode(), person=b"zkm:schm").digest()
+        """BLAKE2s-256 over a canonical JSON text of the schema; signed in every checkpoint."""
+        channels = [[c.name, c.unit, c.bits, str(c.scale), str(c.offset)] for c in self.channels]
+        text = json.dumps([self.period_ms, channels], separators=(",", ":"))
+        return hashlib.blake2s(text.encode(), person=b"zkm:schm").digest()

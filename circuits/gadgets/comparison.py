@@ -25,7 +25,7 @@ def add_at_least(builder: Builder, log: Log, slot: int, channel: str, threshold:
         return known
     width = log.schema.channels[log.schema.position(channel)].bits
     farthest = max((1 << width) - 1 - threshold, threshold - 1, 0)
-    bit = builder.bits(f"{key} ", 1)[0]
+    bit = builder.bits(key, 1)[0]
     distance = builder.bits(f"{key} distance", farthest.bit_length())
     value = log.element(slot, channel)
     difference = value - threshold

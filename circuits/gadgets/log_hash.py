@@ -84,7 +84,7 @@ def add_log_hash(builder: Builder) -> Log:
         end = builder.public(f"chain_out[{k}]")
         builder.constrain(f"chain_out[{k}]", last * (chain[k].next - end))
 
-    builder.constrain("active boolean", active.now * (active.now - 1))
+    # 1 before the last active row and 0 after it follow from its ends by induction
     builder.constrain("active never rises", active.next * (1 - active.now))
     builder.constrain("last row active", last * (active.now - 1))
     builder.constrain("row after last inactive", last * active.next)
@@ -100,18 +100,13 @@ def add_log_hash(builder: Builder) -> Log:
 
 
 def _pad_with_zero(builder: Builder, log: Log) -> None:
-    """Elements that hold no reading are zero: real records cannot be declared to be padding."""
+    """Slots without a record are zero: real records cannot be declared to be padding."""
     schema = builder.schema
-    for slot in range(schema.records_per_block):
-        base = slot * schema.width
-        for k in range(schema.width):
-            value = log.block[base + k].now
-            if slot:
-                builder.constrain(
-                    f"padding of slot {slot}[{k}]", builder.selector(f"padding{slot}") * value
-                )
-            if k >= schema.elements:
-                builder.constrain(f"filling of slot {slot}[{k}]", log.data * value)
+    for slot in range(1, schema.records_per_block):
+        padding = builder.selector(f"padding{slot}")
+        for k in range(schema.elements):
+            value = log.block[slot * schema.width + k].now
+            builder.constrain(f"padding of slot {slot}[{k}]", padding * value)
 
 
 def fill_log_hash(trace: Trace, chain_in: NDArray[np.uint64], rows: int) -> NDArray[np.uint64]:

@@ -110,7 +110,7 @@ def cases(draw: st.DrawFn) -> Case:
     for _ in range(draw(st.integers(1, 3))):
         chosen = draw(st.sampled_from(schema.channels))
         kind = draw(st.sampled_from(["sum({0})", "sum({0} * dt_ms)", "count({0} {1} {2})"]))
-        raw = draw(st.sampled_from([0, 1, chosen.maximum_raw // 2, chosen.maximum_raw]))
+        raw = draw(st.sampled_from([0, 1, chosen.maximum_raw // 2, chosen.maximum_code]))
         near = Fraction(draw(st.sampled_from(["0", "0.5", "-0.5", "1", "-1", "1000000000"])))
         bound = (raw + near) * chosen.scale + chosen.offset
         text = kind.format(chosen.name, draw(st.sampled_from(["<=", ">="])), f"{float(bound):.9f}")
@@ -121,7 +121,7 @@ def cases(draw: st.DrawFn) -> Case:
     random = np.random.default_rng(seed)
     for window in windows:
         for k, kind_of in enumerate(schema.channels):
-            edges = np.array([0, min(1, kind_of.maximum_raw), kind_of.maximum_raw], dtype=np.uint64)
+            edges = np.array([0, 1, kind_of.maximum_raw, kind_of.maximum_code], dtype=np.uint64)
             at_edge = random.integers(0, 2, len(window)).astype(bool)
             window[at_edge, k] = random.choice(edges, int(at_edge.sum()))
         if period is None and draw(st.booleans()):
@@ -270,7 +270,7 @@ def test_the_range_is_what_the_longest_trace_can_add_up_to() -> None:
     sums, products, count = compile_circuit(
         PUMP, ("sum(flow)", "sum(flow * dt_ms)", "count(flow <= 5)")
     ).outcomes
-    reading = 2**18 - 2
+    reading = 2**18 - 1  # every code, a missed sample's too
     assert (sums.minimum_total, sums.maximum_total) == (0, 4 * reading * rows)
     assert (count.minimum_total, count.maximum_total) == (0, 4 * rows)
     assert (products.minimum_total, products.maximum_total) == (
@@ -279,7 +279,7 @@ def test_the_range_is_what_the_longest_trace_can_add_up_to() -> None:
     )
     below = compile_circuit(BELOW_ZERO, ("sum(t * dt_ms)",)).outcomes[0]
     assert below.minimum_total == 2 * -400 * (2**24 - 1) * rows
-    assert below.maximum_total == 2 * (2**10 - 2 - 400) * (2**24 - 1) * rows
+    assert below.maximum_total == 2 * (2**10 - 1 - 400) * (2**24 - 1) * rows
     assert below.minimum == below.minimum_total * Fraction(1, 10)
 
 
