@@ -10,7 +10,8 @@ import numpy as np
 from circuits.field import DEGREE, GENERATOR
 from prover.kernels.blake2s import hash_rows, hash_words, tree_levels
 from prover.kernels.montgomery import Words
-from prover.kernels.ntt import LANES, bit_reversal, extend
+from prover.kernels.ntt import bit_reversal, extend
+from prover.kernels.vector import LANES
 from prover.randomness import random_salts
 from verifier.kernel.merkle import sibling_positions
 

@@ -28,7 +28,7 @@ from circuits.trace_check import check_trace
 from prover.commit import ColumnCommitment, commit_columns, commit_layer
 from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words
-from prover.kernels.ntt import LANES, bit_reversal, extend, interpolate, to_groups
+from prover.kernels.ntt import bit_reversal, extend, interpolate, to_groups
 from prover.kernels.polynomial import (
     accumulate,
     combine_columns,
@@ -37,6 +37,7 @@ from prover.kernels.polynomial import (
     fold_coefficients,
 )
 from prover.kernels.program import Program, assemble, evaluate
+from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
 from prover.witness import fill_trace

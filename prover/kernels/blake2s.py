@@ -7,37 +7,14 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from prover.kernels import vector
+from prover.kernels.blake2s_tables import IV, SIGMA
 from prover.kernels.montgomery import Words
+from prover.kernels.vector import LANES
 from verifier.kernel.merkle import LEAF_PERSON, NODE_PERSON
 
-_IV = np.array(
-    [
-        0x6A09E667,
-        0xBB67AE85,
-        0x3C6EF372,
-        0xA54FF53A,
-        0x510E527F,
-        0x9B05688C,
-        0x1F83D9AB,
-        0x5BE0CD19,
-    ],
-    dtype=np.uint32,
-)
-_SIGMA = np.array(
-    [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
-        [14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3],
-        [11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4],
-        [7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8],
-        [9, 0, 5, 7, 2, 4, 10, 15, 14, 1, 11, 12, 6, 8, 3, 13],
-        [2, 12, 6, 10, 0, 11, 8, 3, 4, 13, 7, 5, 15, 14, 1, 9],
-        [12, 5, 1, 15, 14, 13, 4, 10, 0, 7, 6, 3, 9, 2, 8, 11],
-        [13, 11, 7, 14, 12, 1, 3, 9, 5, 0, 15, 4, 8, 6, 2, 10],
-        [6, 15, 14, 9, 11, 3, 0, 8, 12, 2, 13, 7, 1, 4, 10, 5],
-        [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
-    ],
-    dtype=np.int64,
-)
+_IV = np.array(IV, dtype=np.uint32)
+_SIGMA = np.array(SIGMA, dtype=np.int64)
 _GRIND_PERSON = b"zkm:grnd"
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
@@ -100,20 +77,26 @@ def compress(h: Any, m: Any, count: Any, final: Any) -> None:
 
 @njit(cache=True, parallel=True)
 def _row_leaves(extended: Any, columns: int, salts: Any, start: Any, out: Any) -> None:
+    """Sixteen rows of one coset at a time, in lockstep; rows is a multiple of sixteen."""
     cosets, groups, rows, _ = extended.shape
-    for row in prange(rows):
-        block = np.zeros(16, dtype=np.uint32)
-        for coset in range(cosets):
-            index = row * cosets + coset
-            h = out[index]
-            h[:] = start
-            block[:8] = salts[index]
-            block[8:] = 0
-            compress(h, block, 64, _ZERO)
-            for group in range(groups):
-                last = group == groups - 1
-                count = 64 + (4 * columns if last else 64 * (group + 1))
-                compress(h, extended[coset, group, row], count, _ALL_ONES if last else _ZERO)
+    batches = rows // LANES
+    for task in prange(cosets * batches):
+        coset, first = task // batches, task % batches * LANES
+        state = np.empty((8, LANES), dtype=np.uint32)
+        block = np.zeros((LANES, 16), dtype=np.uint32)
+        for lane in range(LANES):
+            block[lane, :8] = salts[(first + lane) * cosets + coset]
+        for k in range(8):
+            state[k, :] = start[k]
+        vector.compress_rows(state, block, 0, np.uint32(64), _ZERO)
+        for group in range(groups):
+            last = group == groups - 1
+            count = np.uint32(64 + (4 * columns if last else 64 * (group + 1)))
+            at = ((coset * groups + group) * rows + first) * LANES
+            vector.compress_rows(state, extended, at, count, _ALL_ONES if last else _ZERO)
+        for lane in range(LANES):
+            for k in range(8):
+                out[(first + lane) * cosets + coset, k] = state[k, lane]
 
 
 @njit(cache=True, parallel=True)
@@ -132,8 +115,21 @@ def _word_leaves(words: Any, start: Any, out: Any) -> None:
 
 @njit(cache=True, parallel=True)
 def _parents(children: Any, start: Any, out: Any) -> None:
+    """Sixteen parents at a time: their pairs of children are contiguous rows of 16 words."""
+    for task in prange(out.shape[0] // LANES):
+        state = np.empty((8, LANES), dtype=np.uint32)
+        for k in range(8):
+            state[k, :] = start[k]
+        vector.compress_rows(state, children, task * LANES * 16, np.uint32(64), _ALL_ONES)
+        for lane in range(LANES):
+            for k in range(8):
+                out[task * LANES + lane, k] = state[k, lane]
+
+
+@njit(cache=True)
+def _few_parents(children: Any, start: Any, out: Any) -> None:
     pairs = children.reshape(-1, 16)
-    for index in prange(out.shape[0]):
+    for index in range(out.shape[0]):
         h = out[index]
         h[:] = start
         compress(h, pairs[index], 64, _ALL_ONES)
@@ -158,9 +154,12 @@ def _grind(state: Any, start: Any, mask: Any, first: Any) -> Any:
 def hash_rows(extended: Words, columns: int, salts: Words) -> Words:
     """Salted leaf digests (domain, 8) of rows (cosets, groups, rows, 16), in natural order.
 
-    ``columns`` counts the real columns; ``salts`` is (domain, 8) words.
+    ``columns`` counts the real columns; ``salts`` is (domain, 8) words. Rows come in sixteens
+    (``ValueError`` otherwise): that many are hashed in lockstep.
     """
     cosets, _, rows, _ = extended.shape
+    if rows % LANES:
+        raise ValueError(f"{rows} rows are not a multiple of {LANES}")
     out = np.empty((cosets * rows, 8), dtype=np.uint32)
     _row_leaves(extended, columns, salts, initial_state(LEAF_PERSON, 32), out)
     return out
@@ -179,7 +178,7 @@ def tree_levels(leaves: Words) -> list[Words]:
     start = initial_state(NODE_PERSON, 0)
     while len(levels[-1]) > 1:
         out = np.empty((len(levels[-1]) // 2, 8), dtype=np.uint32)
-        _parents(levels[-1], start, out)
+        (_parents if len(out) >= LANES else _few_parents)(levels[-1], start, out)
         levels.append(out)
     return levels
 

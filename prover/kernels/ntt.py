@@ -14,10 +14,12 @@ import numpy as np
 from numba import njit, prange
 
 from circuits.field import P, inverse, powers, root_of_unity
-from prover.kernels.montgomery import Words, add, multiply, subtract, to_montgomery
+from prover.kernels import vector
+from prover.kernels.montgomery import Words, to_montgomery
+from prover.kernels.vector import LANES
 
-LANES = 16
-_BLOCK_ROWS = 1 << 13
+_BLOCK_ROWS = 1 << 12  # a quarter of a megabyte: stays in the second-level cache
+_STRIP_ROWS = 8
 
 
 @lru_cache(maxsize=64)
@@ -46,68 +48,101 @@ def coset_factors(log2_size: int, shift: int) -> Words:
 
 @njit(cache=True)
 def _down(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
-    """One decimation-in-frequency layer over x[start : start + size], in place."""
+    """One decimation-in-frequency layer over rows start .. start + size, in place."""
     for base in range(start, start + size, 2 * half):
         for k in range(half):
-            w = table[k * stride]
-            upper, lower = x[base + k], x[base + k + half]
-            for lane in range(LANES):
-                a, b = upper[lane], lower[lane]
-                upper[lane] = add(a, b)
-                lower[lane] = multiply(subtract(a, b), w)
+            upper = (base + k) * LANES
+            lower = upper + half * LANES
+            a, b = vector.load(x, upper), vector.load(x, lower)
+            vector.store(x, upper, vector.add(a, b))
+            vector.store(x, lower, vector.multiply(vector.subtract(a, b), table[k * stride]))
 
 
 @njit(cache=True)
 def _up(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
-    """One decimation-in-time layer over x[start : start + size], in place."""
+    """One decimation-in-time layer over rows start .. start + size, in place."""
     for base in range(start, start + size, 2 * half):
         for k in range(half):
-            w = table[k * stride]
-            upper, lower = x[base + k], x[base + k + half]
-            for lane in range(LANES):
-                a, b = upper[lane], multiply(lower[lane], w)
-                upper[lane] = add(a, b)
-                lower[lane] = subtract(a, b)
+            upper = (base + k) * LANES
+            lower = upper + half * LANES
+            a = vector.load(x, upper)
+            b = vector.multiply(vector.load(x, lower), table[k * stride])
+            vector.store(x, upper, vector.add(a, b))
+            vector.store(x, lower, vector.subtract(a, b))
+
+
+@njit(cache=True)
+def _strips(x: Any, block: int, table: Any, downward: bool) -> None:
+    """All layers whose halves span whole blocks, in one pass over memory.
+
+    Rows k, k + block, k + 2 block, ... only meet one another in these layers; a few neighbouring
+    k at a time are copied to a buffer that stays in cache.
+    """
+    rows = x.shape[0]
+    parts = rows // block
+    strip = min(_STRIP_ROWS, block)
+    buffer = np.empty((parts, strip, LANES), dtype=np.uint32)
+    for first in range(0, block, strip):
+        for part in range(parts):
+            buffer[part] = x[part * block + first : part * block + first + strip]
+        half = parts // 2 if downward else 1
+        while 1 <= half < parts:
+            stride = parts // (2 * half)
+            for base in range(0, parts, 2 * half):
+                for part in range(base, base + half):
+                    for k in range(strip):
+                        w = table[((part - base) * block + first + k) * stride]
+                        upper = (part * strip + k) * LANES
+                        lower = upper + half * strip * LANES
+                        a, b = vector.load(buffer, upper), vector.load(buffer, lower)
+                        if downward:
+                            vector.store(buffer, upper, vector.add(a, b))
+                            difference = vector.subtract(a, b)
+                            vector.store(buffer, lower, vector.multiply(difference, w))
+                        else:
+                            b = vector.multiply(b, w)
+                            vector.store(buffer, upper, vector.add(a, b))
+                            vector.store(buffer, lower, vector.subtract(a, b))
+            half = half // 2 if downward else half * 2
+        for part in range(parts):
+            x[part * block + first : part * block + first + strip] = buffer[part]
+
+
+@njit(cache=True)
+def _scale(x: Any, out: Any, start: int, size: int, factors: Any) -> None:
+    """out = x * factors (Montgomery), row by row."""
+    for row in range(start, start + size):
+        vector.store(out, row * LANES, vector.multiply(vector.load(x, row * LANES), factors[row]))
 
 
 @njit(cache=True)
 def _values_to_coefficients(x: Any, table: Any, factors: Any) -> None:
     """In place on one group; ``factors`` (Montgomery) undo the coset and divide by the size."""
     rows = x.shape[0]
-    half = rows // 2
-    while 2 * half > _BLOCK_ROWS:
-        _down(x, 0, rows, half, table, rows // (2 * half))
-        half //= 2
     block = min(rows, _BLOCK_ROWS)
+    if block < rows:
+        _strips(x, block, table, True)
     for start in range(0, rows, block):
-        inner = half
-        while inner >= 1:
-            _down(x, start, block, inner, table, rows // (2 * inner))
-            inner //= 2
-    for row in range(rows):
-        f = factors[row]
-        for lane in range(LANES):
-            x[row, lane] = multiply(x[row, lane], f)
+        half = block // 2
+        while half >= 1:
+            _down(x, start, block, half, table, rows // (2 * half))
+            half //= 2
+        _scale(x, x, start, block, factors)
 
 
 @njit(cache=True)
 def _coefficients_to_values(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
     """Evaluate one group on a coset; ``factors`` (Montgomery) carry the shift."""
     rows = coefficients.shape[0]
-    for row in range(rows):
-        f = factors[row]
-        for lane in range(LANES):
-            out[row, lane] = multiply(coefficients[row, lane], f)
     block = min(rows, _BLOCK_ROWS)
     for start in range(0, rows, block):
+        _scale(coefficients, out, start, block, factors)
         half = 1
         while 2 * half <= block:
             _up(out, start, block, half, table, rows // (2 * half))
             half *= 2
-    half = block
-    while 2 * half <= rows:
-        _up(out, 0, rows, half, table, rows // (2 * half))
-        half *= 2
+    if block < rows:
+        _strips(out, block, table, False)
 
 
 @njit(cache=True, parallel=True)

@@ -9,7 +9,7 @@ from numba import njit, prange
 
 from circuits.field import DEGREE, Array, P
 from prover.kernels.montgomery import Words, add, multiply, subtract, to_montgomery
-from prover.kernels.ntt import LANES
+from prover.kernels.vector import LANES
 
 _P = np.uint64(P)
 

@@ -30,7 +30,7 @@ from circuits.field import (
 )
 from circuits.gadgets import log_hash
 from circuits.schema import Schema
-from prover.kernels import blake2s, montgomery, ntt, polynomial, poseidon, program
+from prover.kernels import blake2s, montgomery, ntt, polynomial, poseidon, program, vector
 from prover.kernels.montgomery import Words
 from prover.randomness import random_elements, random_salts
 from tests.circuits.logs import channel, random_log
@@ -83,6 +83,30 @@ def test_montgomery_arithmetic_at_the_edges() -> None:
 
 
 # number-theoretic transform
+
+
+@njit
+def _vector_results(a: Any, b: Any, word: Any, out: Any) -> None:
+    x, y = vector.load(a, 0), vector.load(b, 0)
+    vector.store(out, 0, vector.add(x, y))
+    vector.store(out, 16, vector.subtract(x, y))
+    vector.store(out, 32, vector.multiply(x, word))
+
+
+def test_vector_lanes_against_the_reference() -> None:
+    """Every pair of edge values in every lane equals plain integers."""
+    edges = [0, 1, 2, P // 2, P // 2 + 1, P - 2, P - 1, 2**24, 2**31 - 2**25]
+    inverse_of_r = pow(2**32, -1, P)
+    out = np.empty((3, 16), dtype=np.uint32)
+    for shift in range(len(edges)):
+        a = np.array([edges[k % len(edges)] for k in range(16)], dtype=np.uint32)
+        b = np.array([edges[(k + shift) % len(edges)] for k in range(16)], dtype=np.uint32)
+        word = np.uint32(edges[shift])
+        _vector_results(a, b, word, out)
+        pairs = [(int(x), int(y)) for x, y in zip(a, b, strict=True)]
+        assert out[0].tolist() == [(x + y) % P for x, y in pairs]
+        assert out[1].tolist() == [(x - y) % P for x, y in pairs]
+        assert out[2].tolist() == [x * int(word) * inverse_of_r % P for x, _ in pairs]
 
 
 @pytest.mark.parametrize("log2_size", [0, 1, 5])
@@ -160,7 +184,7 @@ def test_sizes_beyond_one_cache_block() -> None:
 
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 32, 33, 47])
 def test_row_leaves_against_hashlib(count: int) -> None:
-    rows, cosets = 8, 4
+    rows, cosets = 32, 4
     groups = -(-count // 16)
     extended = np.zeros((cosets, groups, rows, 16), dtype=np.uint32)
     values = columns(count, rows * cosets, seed=count)
