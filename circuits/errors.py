@@ -128,14 +128,18 @@ class InputReason(StrEnum):
     SETTLEMENT_STATE = "SETTLEMENT_STATE"
 
 
+MAXIMUM_MESSAGE = 500  # characters; names from outside may be of any length
+
+
 class BadInput(Exception):
     """Something from outside is unusable; the message is one line that names the thing.
 
     The message names field and row, what was expected and what came, but never echoes a reading
-    or a secret.
+    or a secret. It is printable and short whatever it quotes.
     """
 
     def __init__(self, reason: InputReason, message: str) -> None:
         self.reason = reason
-        self.message = " ".join(message.split())
+        shown = "".join(c if c.isprintable() else "?" for c in " ".join(message.split()))
+        self.message = shown if len(shown) <= MAXIMUM_MESSAGE else shown[:MAXIMUM_MESSAGE] + "..."
         super().__init__(f"{reason.value}: {self.message}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
@@ -73,7 +74,9 @@ class _Parser:
         if len(self.text) > MAXIMUM_CHARACTERS:
             self.fail(f"longer than {MAXIMUM_CHARACTERS} characters")
         try:
-            body = ast.parse(self.text, mode="eval").body
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the parser warns of what is refused below anyway
+                body = ast.parse(self.text, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             self.fail("not an expression")
         divisor = Fraction(1)

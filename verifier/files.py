@@ -18,20 +18,24 @@ def describe(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def read_file(path: Path | str) -> bytes:
-    """The bytes of a file; ``FILE_MISSING`` or ``FILE_UNREADABLE``."""
+def read_file(path: Path | str, limit_bytes: int | None = None) -> bytes:
+    """The bytes of a file; ``FILE_MISSING``, or ``FILE_UNREADABLE`` also beyond the limit."""
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read() if limit_bytes is None else file.read(limit_bytes + 1)
     except FileNotFoundError:
         raise BadInput(InputReason.FILE_MISSING, f"{path}: no such file") from None
     except OSError as error:
         raise BadInput(InputReason.FILE_UNREADABLE, f"{path}: {describe(error)}") from None
+    if limit_bytes is not None and len(data) > limit_bytes:
+        raise BadInput(InputReason.FILE_UNREADABLE, f"{path}: longer than {limit_bytes} bytes")
+    return data
 
 
-def read_text(path: Path | str) -> str:
+def read_text(path: Path | str, limit_bytes: int | None = None) -> str:
     """The text of a UTF-8 file; ``FILE_MISSING`` or ``FILE_UNREADABLE``."""
     try:
-        return read_file(path).decode("utf-8")
+        return read_file(path, limit_bytes).decode("utf-8")
     except UnicodeDecodeError:
         raise BadInput(InputReason.FILE_UNREADABLE, f"{path}: not UTF-8 text") from None
 

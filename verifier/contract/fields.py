@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from circuits.errors import BadInput, InputReason
 
+MAXIMUM_CONTRACT_BYTES = 1 << 16
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 _HEX_32 = re.compile(r"[0-9a-fA-F]{64}")
@@ -113,7 +114,7 @@ class Table:
         value = self._take(key, optional=False)
         if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) <= 18:
             value = format(value, "f")
-        elif type(value) is int:
+        elif type(value) is int and abs(value) < 10**18:
             value = str(value)
         if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
             refuse(self.field(key), "expected a decimal with at most 18 digits before and after")

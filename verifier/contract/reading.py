@@ -8,10 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from circuits.checkpoint import Status
+from circuits.compile import MAXIMUM_OUTCOMES
 from circuits.errors import BadInput, InputReason
 from circuits.layout import MAXIMUM_LOG2_ROWS
 from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
-from verifier.contract.fields import Table, refuse
+from verifier.contract.fields import MAXIMUM_CONTRACT_BYTES, Table, refuse
 from verifier.contract.terms import (
     CURRENCY,
     ChannelTerms,
@@ -24,8 +25,7 @@ from verifier.contract.terms import (
 from verifier.kernel.parameters import PARAMETER_SETS, STANDARD
 
 MAXIMUM_CHANNELS = 7
-MAXIMUM_OUTCOMES = 32
-MAXIMUM_CONTRACT_BYTES = 1 << 20
+MAXIMUM_LINE_CHARACTERS = 512  # a dotted key costs its reader the square of its length
 MINIMUM_PERIODIC_WINDOW_SECONDS = 60
 MAXIMUM_WINDOWS_PER_CLAIM = 10_000
 ROUNDINGS = ("nearest", "exact")
@@ -47,6 +47,10 @@ def read_template(text: str) -> Terms:
 def _parse(text: str) -> dict[str, Any]:
     if len(text) > MAXIMUM_CONTRACT_BYTES:
         raise BadInput(InputReason.CONTRACT_SYNTAX, f"longer than {MAXIMUM_CONTRACT_BYTES} bytes")
+    if max(map(len, text.splitlines()), default=0) > MAXIMUM_LINE_CHARACTERS:
+        raise BadInput(
+            InputReason.CONTRACT_SYNTAX, f"a line of over {MAXIMUM_LINE_CHARACTERS} characters"
+        )
     try:
         return tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, InvalidOperation, ValueError, RecursionError) as error:

@@ -9,12 +9,14 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from circuits.errors import BadInput, InputReason, Reason, Rejected
+from verifier.contract.fields import MAXIMUM_CONTRACT_BYTES
 from verifier.contract.terms import Terms
 from verifier.files import read_text
 from verifier.signatures import TERMS_TAG, public_key, require_signature, sign
 
 OPERATOR_SUFFIX = ".operator.sig"
 SUPPLIER_SUFFIX = ".supplier.sig"
+MAXIMUM_SIGNATURE_BYTES = 1024
 _HEX_SIGNATURE = re.compile(r"[0-9a-fA-F]{128}")
 
 
@@ -86,9 +88,12 @@ def signature_path(contract: Path | str, suffix: str) -> Path:
 
 
 def _read_signature(path: Path) -> bytes | None:
-    if not path.exists():
-        return None
-    text = read_text(path).strip()
+    try:
+        text = read_text(path, MAXIMUM_SIGNATURE_BYTES).strip()
+    except BadInput as error:
+        if error.reason is InputReason.FILE_MISSING:
+            return None
+        raise
     if not _HEX_SIGNATURE.fullmatch(text):
         raise BadInput(InputReason.CONTRACT_UNSIGNED, f"{path}: expected 128 hex digits")
     return bytes.fromhex(text)
@@ -96,7 +101,7 @@ def _read_signature(path: Path) -> bytes | None:
 
 def load_contract(path: Path | str) -> SignedContract:
     """Read a contract and the signatures beside it; whether they hold is for the caller to ask."""
-    text = read_text(path)
+    text = read_text(path, MAXIMUM_CONTRACT_BYTES)
     try:
         terms = Terms.from_toml(text)
     except BadInput as error:

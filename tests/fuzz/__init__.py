@@ -1,0 +1,1 @@
+"""Hostile bytes: coverage-guided and seeded fuzzing of everything that reads from outside."""
