@@ -1,0 +1,7 @@
+"""The honest proofs that the kernel's tests have as well."""
+
+from __future__ import annotations
+
+from tests.kernel.conftest import folded, made
+
+__all__ = ["folded", "made"]

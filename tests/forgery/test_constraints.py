@@ -1,0 +1,196 @@
+"""Every constraint is needed: without it, and with all others, a false statement passes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from circuits.circuit import Circuit, Trace
+from circuits.errors import Reason, Rejected
+from circuits.statement import Statement
+from prover import prove as prove_module
+from prover.prove import prove
+from prover.randomness import random_elements
+from tests.forgery.cases import CASES, MANY_ROWS, Case
+from tests.forgery.strategies import (
+    NOT_NEEDED,
+    Forgery,
+    build,
+    failing,
+    forge_without,
+    honest,
+    is_true,
+)
+from tests.forgery.traces import Lie
+from verifier.kernel.parameters import STANDARD
+from verifier.kernel.verify import proof_shape, verify
+
+by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+
+
+def kind(name: str) -> str:
+    """A constraint's name without its numbers."""
+    return re.sub(r"\d+", "#", name)
+
+
+def names(case: Case) -> list[str]:
+    """The constraints that must be needed, in the circuit's order."""
+    return [c.name for c in case.circuit.constraints if c.name not in NOT_NEEDED]
+
+
+def one_of_each_kind(case: Case, seed: int) -> list[str]:
+    """One constraint of every kind, drawn anew for every case."""
+    groups: dict[str, list[str]] = {}
+    for name in names(case):
+        groups.setdefault(kind(name), []).append(name)
+    random = np.random.default_rng(seed)
+    return [str(random.choice(group)) for group in groups.values()]
+
+
+def check_needed(case: Case, chosen: Iterable[str]) -> Counter[str]:
+    """Drop each of these; how many false statements passed without it, by kind."""
+    passed: Counter[str] = Counter()
+    for name in chosen:
+        forgery = forge_without(case, name)
+        assert failing(case.circuit, forgery.trace, forgery.statement) == {name}
+        assert not is_true(case.circuit, forgery.statement, forgery.trace)
+        passed[kind(name)] += 1
+    return passed
+
+
+def say(capsys: pytest.CaptureFixture[str], case: Case, passed: Counter[str]) -> None:
+    with capsys.disabled():
+        print(
+            f"\n{case.name}: {passed.total()} of {case.circuit.constraint_count} constraints "
+            f"dropped, {len(passed)} kinds: a false statement passed without each, none with all"
+        )
+
+
+@by_name
+def test_the_honest_trace_satisfies_every_constraint(case: Case) -> None:
+    true = honest(case)
+    assert failing(case.circuit, true.trace, true.statement) == set()
+    assert is_true(case.circuit, true.statement, true.trace)
+    assert true.statement.totals == case.log.totals(case.circuit)
+    assert true.statement.checkpoints == case.log.checkpoints
+    assert len(set(names(case)) | NOT_NEEDED) == case.circuit.constraint_count
+
+
+@by_name
+def test_one_constraint_of_each_kind_is_needed(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say(capsys, case, check_needed(case, one_of_each_kind(case, seed=CASES.index(case))))
+
+
+@pytest.mark.long
+@by_name
+def test_every_constraint_is_needed(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+    say(capsys, case, check_needed(case, names(case)))
+
+
+@pytest.mark.long
+def test_free_bits_of_a_narrow_sum_wrap_over_many_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    # here no single row's carry comes near p: the excess is spread over 2^12 rows and more
+    assert honest(MANY_ROWS).trace.columns.shape[1] > 2**12
+    bits = [n for n in names(MANY_ROWS) if re.search(r"(limb|carry) \d+ bits", n)]
+    passed = check_needed(MANY_ROWS, bits)
+    assert len(passed) == 2
+    say(capsys, MANY_ROWS, passed)
+
+
+@by_name
+def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
+    """``row after last inactive`` protects nothing: what it forbids changes no statement.
+
+    Both chain values and all totals are bound on the last active row, ``active`` is 1 up to there
+    without it, and what later rows count flows into no public value.
+    """
+    after = honest(case).trace.layout.active_rows
+    cells: dict[tuple[str, int], int] = {}
+    for name in case.circuit.columns:  # the padding row's readings are zero: below every threshold
+        found = re.fullmatch(r"\w+>=(\d+)@\d+ distance\[(\d+)\]", name)
+        if found:
+            cells[name, after] = (int(found[1]) - 1) >> int(found[2]) & 1
+    forgery = build(case, Lie(active={after: 1}, cells=cells))
+    assert failing(case.circuit, forgery.trace, forgery.statement) == NOT_NEEDED
+    assert forgery.statement == honest(case).statement
+    assert is_true(case.circuit, forgery.statement, forgery.trace)
+
+
+# the same forgeries as proofs
+
+PROVED = (
+    (0, "full round 3[5]"),
+    (0, "flow>=200000@1[0] boolean"),
+    (0, "dt_ms bits@2[9] boolean"),
+    (0, "outcome 0 carry 1 bits[3] boolean"),
+    (1, "outcome 0 limb 0 bits[4] boolean"),
+    (1, "padding of slot 1[2]"),
+    (2, "active never rises"),
+    (3, "chain_out[7]"),
+)
+PROVED_LONG = (
+    (0, "partial round 20"),
+    (0, "chain_in[0]"),
+    (0, "chain[4] flows"),
+    (0, "flow>=100001@3 distance"),
+    (0, "flow>=100001@2 distance[3] boolean"),
+    (1, "dt_ms bits@1"),
+    (1, "outcome 0 limb 1 adds"),
+    (1, "outcome 1 limb 0 starts at zero"),
+    (1, "outcome 1 limb 1 is public"),
+    (2, "last row active"),
+    (2, "outcome 2 top adds"),
+)
+
+
+def without(circuit: Circuit, name: str) -> Circuit:
+    """The circuit with one constraint less."""
+    return replace(circuit, constraints=tuple(c for c in circuit.constraints if c.name != name))
+
+
+def as_proof(circuit: Circuit, statement: Statement, trace: Trace) -> bytes:
+    """A proof over a ready trace, whether it satisfies the circuit or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prove_module, "fill_trace", lambda *_: trace)
+        return prove(circuit, STANDARD, statement, (), check=False)
+
+
+def at_full_length(forgery: Forgery) -> Trace:
+    """The forgery's trace over all rows of a proof, random rows included."""
+    case = forgery.case
+    shape = proof_shape(case.circuit, STANDARD, forgery.statement)
+    usable = shape.rows - STANDARD.random_rows
+    longer = build(case, forgery.lie, forgery.blocks, usable).trace
+    random = random_elements(shape.columns, STANDARD.random_rows)
+    return replace(longer, columns=np.concatenate([longer.columns, random], axis=1))
+
+
+@pytest.mark.reason(Reason.PROOF_CONSTRAINTS)
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        *(pytest.param(*each, id=each[1]) for each in PROVED),
+        *(pytest.param(*each, id=each[1], marks=pytest.mark.long) for each in PROVED_LONG),
+    ],
+)
+def test_a_forged_trace_is_a_valid_proof_without_the_constraint_only(
+    number: int, name: str
+) -> None:
+    case = CASES[number]
+    forgery = forge_without(case, name)
+    trace, weakened = at_full_length(forgery), without(case.circuit, name)
+    assert weakened.constraint_count == case.circuit.constraint_count - 1
+    # the control: a verifier without the constraint accepts the false statement
+    proof = as_proof(weakened, forgery.statement, trace)
+    verify(weakened, STANDARD, forgery.statement, proof, 120)
+    for each in (proof, as_proof(case.circuit, forgery.statement, trace)):
+        with pytest.raises(Rejected) as refusal:
+            verify(case.circuit, STANDARD, forgery.statement, each, 120)
+        assert refusal.value.reason is Reason.PROOF_CONSTRAINTS
