@@ -9,7 +9,7 @@ import pytest
 
 from circuits.checkpoint import Status
 from circuits.errors import Reason
-from tests.accept.refusals import accepted, fresh, reason_of_accept, reason_offline
+from tests.accept.refusals import accepted, after_claims, fresh, reason_of_accept, reason_offline
 from tests.support import (
     NOW_MS,
     T0_MS,
@@ -162,3 +162,11 @@ def test_every_gap_is_unmetered_time(world: World) -> None:
     rest = make_claim(world.terms, late, 1, 1, after(claim))
     receipt = accepted(rest, fresh(world, head=decision.head)).receipt
     assert receipt.unmetered_ms == 36_000_000
+
+
+def test_a_voucher_must_extend_what_the_head_holds(world: World) -> None:
+    """Even a head that disagrees with its own totals is never paid beyond its vouchers."""
+    state = after_claims(world, world.first)
+    assert state.head is not None
+    odd = replace(state.head, cumulative_nanos=state.head.cumulative_nanos + 1)
+    assert reason_of_accept(world.second, replace(state, head=odd)) is Reason.VOUCHER_MISMATCH

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from circuits.errors import Rejected
-from circuits.field import Array
+from circuits.field import DEGREE, Array, extension
 from tests.support import World
 from verifier.kernel import verify as kernel
 from verifier.kernel.parameters import STANDARD
@@ -89,3 +90,18 @@ def test_every_absorbed_item_is_needed(world: World, monkeypatch: pytest.MonkeyP
         with pytest.raises(Rejected):
             _walk(world, monkeypatch, flip=position)
         assert Recording.events[position][1] == label
+
+
+def test_z_is_drawn_again_while_it_lies_in_a_subfield() -> None:
+    """A base element, and x^3 which lies in F_p^2, are passed over; a generator is taken."""
+    general = np.arange(1, DEGREE + 1, dtype=np.uint64)
+    cube = np.array([0, 0, 0, 1, 0, 0], dtype=np.uint64)
+
+    class Scripted(Transcript):
+        answers = iter([extension(5), cube, general])
+
+        def challenge(self, label: str, count: int) -> Array:
+            assert (label, count) == ("point", 1)
+            return np.stack([next(self.answers)])
+
+    assert np.array_equal(kernel.draw_point(Scripted(b"test")), general)
