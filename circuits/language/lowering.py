@@ -56,8 +56,11 @@ def affine(integer: SlotInteger, factor: int, added: int) -> SlotInteger:
     if integer.low == integer.high == 0:
         factor = 1  # any factor would do; this one fits
     ends = sorted((integer.low * factor + added, integer.high * factor + added))
+    if (factor, added) == (1, 0):
+        return integer
+    multiple = integer.name if factor == 1 else f"{factor} * {integer.name}"
     made = SlotInteger(
-        integer.name,
+        f"{multiple} + {added}" if added else multiple,
         integer.expression * factor + added,
         ends[0],
         ends[1],
@@ -97,8 +100,10 @@ class RecordCompiler:
         key = (node, slot)
         if key not in self._numbers:
             value = self._lower(node, slot)
-            named = replace(value.integer, name=f"{node.text}@{slot}")
-            self._numbers[key] = replace(value, integer=require_range(named))
+            if not value.integer.name:
+                value = replace(value, integer=replace(value.integer, name=f"{node.text}@{slot}"))
+            require_range(value.integer)
+            self._numbers[key] = value
         return self._numbers[key]
 
     def _lower(self, node: s.Number, slot: int) -> Value:

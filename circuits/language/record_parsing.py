@@ -15,7 +15,21 @@ MAXIMUM_CHARACTERS = 400
 MAXIMUM_DEPTH = 40
 DT_SECONDS = "dt"
 LATER = frozenset(
-    "rising falling held min max first last time_of_day missing floor variance cpk tariff".split()
+    [
+        "rising",
+        "falling",
+        "held",
+        "min",
+        "max",
+        "first",
+        "last",
+        "time_of_day",
+        "missing",
+        "floor",
+        "variance",
+        "cpk",
+        "tariff",
+    ]
 )
 _DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 _RELATIONS: dict[type[ast.cmpop], str] = {
@@ -99,18 +113,18 @@ class RecordParser:
             return scaled(self.number(node.operand, depth + 1), Fraction(-1))
         if isinstance(node, ast.BinOp):
             return self.operation(node, depth)
-        if isinstance(node, ast.Call):
-            return self.function(node, depth)
-        self.fail(node, "expected a number: channels, dt, dt_ms, constants, + - * / constant")
+        if not isinstance(node, ast.Call):
+            self.fail(node, "expected a number: channels, dt, dt_ms, constants, + - * / constant")
+        return self.function(node, depth)
 
     def named(self, node: ast.Name) -> s.Number:
         if node.id == DT_CHANNEL:
             return s.TimeStep()
         if node.id in self.channels:
             return s.Reading(node.id)
-        if node.id == DT_SECONDS:
-            return s.Scaled(s.TimeStep(), Fraction(1, 1000))
-        self.fail(node, f"unknown channel {node.id!r}")
+        if node.id != DT_SECONDS:
+            self.fail(node, f"unknown channel {node.id!r}")
+        return s.Scaled(s.TimeStep(), Fraction(1, 1000))
 
     def operation(self, node: ast.BinOp, depth: int) -> s.Number:
         left = self.number(node.left, depth + 1)
@@ -165,13 +179,9 @@ class RecordParser:
             return s.Opposite(self.condition(node.operand, depth + 1))
         if isinstance(node, ast.Compare):
             return self.compared(node, depth)
-        if isinstance(node, ast.Call):
-            return self.stated(node, depth)
-        if isinstance(node, ast.BoolOp) or (
-            isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-        ):
-            self.fail(node, "conditions are combined with & | ~ and parentheses")
-        self.fail(node, "expected a condition: comparisons in parentheses, & | ~ or between")
+        if not isinstance(node, ast.Call):
+            self.fail(node, "expected a condition: comparisons in parentheses, & | ~ or between")
+        return self.stated(node, depth)
 
     def compared(self, node: ast.Compare, depth: int) -> s.Condition:
         left_node, relation, right_node = self.sides(node)
@@ -202,7 +212,7 @@ def scaled(inner: s.Number, factor: Fraction) -> s.Number:
     if isinstance(inner, s.Constant):
         return s.Constant(inner.value * factor)
     if isinstance(inner, s.Scaled):
-        inner, factor = inner.inner, inner.factor * factor
+        return scaled(inner.inner, inner.factor * factor)
     if factor == 0:
         return s.Constant(Fraction(0))
     return inner if factor == 1 else s.Scaled(inner, factor)

@@ -20,7 +20,7 @@ from circuits.gadgets.time_step import add_time_step_bits
 from circuits.gadgets.total_sign import add_total_sign
 from circuits.gadgets.value_bits import add_value_bits
 from circuits.language import syntax as s
-from circuits.language.lowering import RecordCompiler, common_unit, product_range
+from circuits.language.lowering import RecordCompiler, common_unit
 from circuits.language.meaning import Meaning
 from circuits.language.terms import Term, Threshold, expand, require_terms, split_product, threshold
 
@@ -95,7 +95,7 @@ def _predicate(
     builder: Builder, records: RecordCompiler, name: str, formula: str, outcome: s.Predicate
 ) -> CompiledOutcome:
     if isinstance(outcome, s.Ratio):
-        _require_not_negative(builder, records, formula, outcome.below)
+        _require_not_negative(records, formula, outcome.below)
     total = _sign(builder, records, name, formula, threshold(outcome))
     schema = builder.schema
     return CompiledOutcome(
@@ -122,12 +122,10 @@ def _sign(
     return add_total_sign(builder, name, _pieces(builder, records.log, name, scaled), -least)
 
 
-def _require_not_negative(
-    builder: Builder, records: RecordCompiler, formula: str, linear: s.Linear
-) -> None:
+def _require_not_negative(records: RecordCompiler, formula: str, linear: s.Linear) -> None:
     """What a ratio divides by, or the multiplied-out comparison would turn around."""
     _, scaled = _lower(records, require_terms(expand(linear), formula))
-    low = sum(_bounds(term, 1, None, 0)[0] for term in scaled)
+    low = sum(_bounds(term, term.coefficient, None, 0)[0] for term in scaled)
     if low < 0 or linear.constant < 0:
         raise BadInput(
             InputReason.FORMULA,
@@ -231,6 +229,10 @@ def _bounds(term: _Scaled, factor: int, width: int | None, limb: int) -> tuple[i
     return len(term.slots) * min(0, *corners), len(term.slots) * max(0, *corners)
 
 
+def _total_bounds(bounds: list[tuple[int, int]]) -> tuple[int, int]:
+    return sum(low for low, _ in bounds), sum(high for _, high in bounds)
+
+
 def _plan(terms: list[_Scaled], width: int | None) -> list[list[tuple[_Scaled, int, int]]]:
     """For each shift of ``width`` bits: which term, with which factor, and which of its limbs."""
     shifts: dict[int, list[tuple[_Scaled, int, int]]] = {}
@@ -252,16 +254,16 @@ def _pieces(builder: Builder, log: Log, name: str, terms: list[_Scaled]) -> list
     for width in (None, *_LIMB_CHOICES):
         plan = _plan(terms, width)
         bounds = [
-            [sum(ends) for ends in zip((0, 0), *(_bounds(t, f, width, k) for t, f, k in entries))]
-            for entries in plan
+            _total_bounds([_bounds(t, f, width, k) for t, f, k in entries]) for entries in plan
         ]
         shifts = [k * (width or 0) for k in range(len(plan))]
-        trial = [Piece(at, nothing, b[0], b[1], _zero) for at, b in zip(shifts, bounds, strict=True)]
+        trial = [
+            Piece(at, nothing, b[0], b[1], _zero) for at, b in zip(shifts, bounds, strict=True)
+        ]
         if fits(trial):
             break
     else:
-        widest = [_bounds(term, term.coefficient, None, 0) for term in terms]
-        low, high = sum(b[0] for b in widest), sum(b[1] for b in widest)
+        low, high = _total_bounds([_bounds(t, t.coefficient, None, 0) for t in terms])
         raise BadInput(
             InputReason.OVERFLOW, f"{name}: a row adds {low}..{high} steps, too wide to add up"
         )

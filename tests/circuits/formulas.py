@@ -1,10 +1,12 @@
-"""Random formulas of the outcome language, as text, over a given schema."""
+"""Random formulas of the outcome language, as text, over given channel names."""
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import strategies as st
 
-from circuits.schema import Schema
+Names = tuple[str, ...]
 
 CONSTANTS = st.sampled_from(["0", "1", "-1", "3", "0.5", "-2.25", "12.1", "100", "1000.7"])
 POSITIVE = st.sampled_from(["1", "2", "0.5", "60", "3.7"])
@@ -12,13 +14,13 @@ ORDER = st.sampled_from(["<", "<=", ">=", ">"])
 RELATION = st.sampled_from(["<", "<=", "==", "!=", ">=", ">"])
 
 
-def numbers(schema: Schema, depth: int = 2) -> st.SearchStrategy[str]:
+@cache
+def numbers(names: Names, depth: int = 2) -> st.SearchStrategy[str]:
     """A number of one record that contains a channel or the time step."""
-    names = [channel.name for channel in schema.channels] + ["dt_ms", "dt"]
-    leaf = st.sampled_from(names)
+    leaf = st.sampled_from([*names, "dt_ms", "dt"])
     if depth == 0:
         return leaf
-    inner = numbers(schema, depth - 1)
+    inner = numbers(names, depth - 1)
     return st.one_of(
         leaf,
         st.builds("({} + {})".format, inner, inner),
@@ -33,9 +35,10 @@ def numbers(schema: Schema, depth: int = 2) -> st.SearchStrategy[str]:
     )
 
 
-def conditions(schema: Schema, depth: int = 2) -> st.SearchStrategy[str]:
+@cache
+def conditions(names: Names, depth: int = 2) -> st.SearchStrategy[str]:
     """A condition on one record."""
-    number = numbers(schema, min(depth, 1))
+    number = numbers(names, min(depth, 1))
     leaf = st.one_of(
         st.builds("({} {} {})".format, number, RELATION, CONSTANTS),
         st.builds("({} {} {})".format, CONSTANTS, RELATION, number),
@@ -44,7 +47,7 @@ def conditions(schema: Schema, depth: int = 2) -> st.SearchStrategy[str]:
     )
     if depth == 0:
         return leaf
-    inner = conditions(schema, depth - 1)
+    inner = conditions(names, depth - 1)
     return st.one_of(
         leaf,
         st.builds("({} & {})".format, inner, inner),
@@ -53,21 +56,23 @@ def conditions(schema: Schema, depth: int = 2) -> st.SearchStrategy[str]:
     )
 
 
-def wheres(schema: Schema) -> st.SearchStrategy[str]:
+@cache
+def wheres(names: Names) -> st.SearchStrategy[str]:
     """Nothing, or a restriction to some records."""
-    return st.one_of(st.just(""), st.builds(", where={}".format, conditions(schema, 1)))
+    return st.one_of(st.just(""), st.builds(", where={}".format, conditions(names, 1)))
 
 
-def totals(schema: Schema, depth: int = 1) -> st.SearchStrategy[str]:
+@cache
+def totals(names: Names, depth: int = 1) -> st.SearchStrategy[str]:
     """A combination of totals."""
     leaf = st.one_of(
-        st.builds("sum({}{})".format, numbers(schema), wheres(schema)),
-        st.builds("count({}{})".format, conditions(schema), wheres(schema)),
+        st.builds("sum({}{})".format, numbers(names), wheres(names)),
+        st.builds("count({}{})".format, conditions(names), wheres(names)),
         st.just("count()"),
     )
     if depth == 0:
         return leaf
-    inner = totals(schema, depth - 1)
+    inner = totals(names, depth - 1)
     return st.one_of(
         leaf,
         st.builds("({} + {})".format, inner, inner),
@@ -78,11 +83,12 @@ def totals(schema: Schema, depth: int = 1) -> st.SearchStrategy[str]:
     )
 
 
-def predicates(schema: Schema) -> st.SearchStrategy[str]:
+@cache
+def predicates(names: Names) -> st.SearchStrategy[str]:
     """One bit about all records."""
-    total, where = totals(schema), wheres(schema)
-    condition, number = conditions(schema), numbers(schema)
-    counted = st.builds("count({})".format, conditions(schema, 1))
+    total, where = totals(names), wheres(names)
+    condition, number = conditions(names), numbers(names)
+    counted = st.builds("count({})".format, conditions(names, 1))
     return st.one_of(
         st.builds("{} {} {}".format, total, ORDER, CONSTANTS),
         st.builds("{} {} {}".format, CONSTANTS, ORDER, total),

@@ -54,7 +54,8 @@ def cases(draw: st.DrawFn) -> Case:
     count = draw(st.integers(1, 3))
     period = draw(st.sampled_from([None, None, 1, 100]))
     schema = Schema(tuple(draw(channels(f"c{k}")) for k in range(count)), period)
-    formula = st.one_of(totals(schema), predicates(schema))
+    names = tuple(c.name for c in schema.channels)
+    formula = st.one_of(totals(names), predicates(names))
     formulas = tuple(draw(st.lists(formula, min_size=1, max_size=2)))
     counts = draw(st.lists(st.integers(0, 9), min_size=1, max_size=3))
     seed = draw(st.integers(0, 2**32))
@@ -62,7 +63,8 @@ def cases(draw: st.DrawFn) -> Case:
     random = np.random.default_rng(seed)
     for window in windows:
         for k, kind in enumerate(schema.channels):
-            edges = np.array([0, 1, 2, kind.maximum_raw, kind.maximum_code], dtype=np.uint64)
+            middle = min(2, kind.maximum_code)
+            edges = np.array([0, 1, middle, kind.maximum_raw, kind.maximum_code], dtype=np.uint64)
             at_edge = random.integers(0, 2, len(window)).astype(bool)
             window[at_edge, k] = random.choice(edges, int(at_edge.sum()))
         if period is None and draw(st.booleans()):
@@ -97,16 +99,17 @@ def check(circuit: Circuit, log: SignedLog) -> None:
             assert all(f.constraint.endswith(end) for f in found)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_any_formula_over_any_log(case: Case) -> None:
     try:
         circuit = compile_circuit(case.schema, case.formulas)
     except BadInput as refusal:
-        if refusal.reason is InputReason.OVERFLOW:
-            return
-        known = ("cancel out", "more than 40 deep", "longer than")
-        assert any(what in refusal.message for what in known), refusal.message
+        known = ("cancel out", "longer than")
+        if refusal.reason is not InputReason.OVERFLOW and not any(
+            what in refusal.message for what in known
+        ):
+            raise
         return
     names = [constraint.name for constraint in circuit.constraints]
     assert len(names) == len(set(names))
@@ -136,7 +139,6 @@ FORMULAS = [
     "percentile(a, 95) <= 6",
     "percentile(b, 100) <= 5.5",
     "sum(a * dt) > 20",
-    "sum(a) == sum(a)",
     "sum(a * dt) < 1000000000000000000",
     "count(a > 1) >= count(b > 1)",
 ]
@@ -148,9 +150,8 @@ def test_every_construct_with_partial_blocks_and_empty_windows(
     counts: list[int], period_ms: int | None
 ) -> None:
     schema = Schema(CLOSENESS.channels, period_ms)
-    formulas = [f for f in FORMULAS if " == sum" not in f]
-    for start in range(0, len(formulas), 11):
-        circuit = compile_circuit(schema, formulas[start : start + 11])
+    for start in range(0, len(FORMULAS), 11):
+        circuit = compile_circuit(schema, FORMULAS[start : start + 11])
         for earlier in (0, 5):
             windows = random_windows(schema, counts, 7)
             check(circuit, sign_log(schema, windows, earlier_records=earlier))
@@ -164,7 +165,7 @@ def total(formula: str, rows: list[list[int]], schema: Schema = CLOSENESS) -> Fr
 def test_meanings_by_hand() -> None:
     # a = 0, 3, 7; b = -2, 0, 1.5; steps 0, 500, 2000 ms
     rows = [[0, 0, 0], [3, 4, 500], [7, 7, 2000]]
-    expected = {
+    expected: dict[str, int | str] = {
         "sum(a)": 10,
         "sum(b) * 2": -1,
         "sum(a * b)": "10.5",
@@ -198,7 +199,7 @@ def test_meanings_by_hand() -> None:
 
 
 def test_nothing_recorded() -> None:
-    expected = {
+    expected: dict[str, int | str] = {
         "sum(a)": 0,
         "all(a > 3)": 1,
         "any(a > 3)": 0,

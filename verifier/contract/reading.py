@@ -240,8 +240,8 @@ def _check_compiled(terms: Terms) -> None:
         if outcome.price is not None and compiled.minimum < 0:
             refuse(
                 f"outcomes[{index}].price",
-                f"{outcome.name!r} could be negative (a channel's offset is below 0, or it subtracts), so it cannot"
-                " be priced",
+                f"{outcome.name!r} could be negative (a channel's offset is below 0, or something"
+                " is subtracted), so it cannot be priced",
             )
         if not compiled.additive and terms.windows_per_claim is None:
             refuse(
