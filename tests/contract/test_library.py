@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +13,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from circuits.errors import BadInput, Reason, Rejected
 from prover.claims import make_claim, plan_claim
+from prover.prove import prove
 from prover.recording import record_log
 from prover.statements import open_statements
 from prover.store import open_store
 from tests.prover.rig import ROOT, make_rig
 from verifier.claim import CheckedClaim
 from verifier.contract import Terms, read_template
+from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.verify import verify
 
 CONTRACTS = ROOT / "examples" / "contracts"
 SKAB = ROOT.parent / "shared" / "data" / "skab"
@@ -164,3 +169,27 @@ def test_workpieces_within_tolerance(tmp_path: Path) -> None:
     good = sum(Fraction("0.4") <= roughness <= Fraction("1.6") for roughness in pieces)
     assert list(claim.outcomes) == [good]
     assert terms.cumulative_nanos((good,), len(pieces)) == good * 350_000_000
+
+
+def test_a_false_bit_has_no_proof(tmp_path: Path) -> None:
+    # a prover who does not check its own trace, once for each bit that could be claimed
+    rig = make_rig(tmp_path / "site", template("temperature"))
+    log = tmp_path / "log.csv"
+    lines = ["datetime;Temperature"]
+    lines += [f"2024-05-01T12:{minute:02}:00Z;{60 + minute}" for minute in range(40)]
+    log.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    contract = rig.load()
+    terms = contract.terms
+    record_log(log, terms, rig.store, rig.device)
+    parameters = PARAMETER_SETS[terms.parameter_set]
+    with open_store(rig.store) as store:
+        plans = [plan_claim(contract, store, 0, 29), plan_claim(contract, store, 30, 39)]
+    assert [plan.own.totals for plan in plans] == [(1,), (0,)]
+    for plan in plans:
+        lie = replace(plan.statement, totals=(1 - plan.own.totals[0],))
+        with pytest.raises(BadInput, match="outcome 0 sign"):
+            prove(terms.circuit, parameters, lie, plan.windows)
+        proof = prove(terms.circuit, parameters, lie, plan.windows, check=False)
+        with pytest.raises(Rejected) as refusal:
+            verify(terms.circuit, parameters, lie, proof, terms.minimum_proven_bits)
+        assert refusal.value.reason is Reason.PROOF_CONSTRAINTS
