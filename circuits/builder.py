@@ -64,6 +64,10 @@ class Builder:
         self.publics.append(name)
         return self.graph.atom(AtomKind.PUBLIC, len(self.publics) - 1)
 
+    def degree(self, expression: Expression) -> int:
+        """Columns and selectors count one, public inputs nothing."""
+        return max((self.graph.degrees[atom] for atom in expression.terms), default=0)
+
     def constrain(self, name: str, expression: Expression) -> None:
         """Require ``expression`` = 0 on every row that is not exempt."""
         form = self.graph.form(expression)

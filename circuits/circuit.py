@@ -76,7 +76,9 @@ class Limb:
 class CompiledOutcome:
     """An outcome of the contract: how its integer total becomes the exact value.
 
-    value = total_factor * total + records_factor * records.
+    value = total_factor * total + records_factor * records. A predicate's total is 1 or 0; what
+    does not add up over claims (``additive`` False) depends on where claims begin and end.
+    ``columns`` are those it adds to what the outcomes before it need.
     """
 
     formula: str
@@ -88,6 +90,8 @@ class CompiledOutcome:
     minimum: Fraction
     limbs: tuple[Limb, ...]
     reference: Callable[[NDArray[np.uint64], bool], int]
+    additive: bool = True
+    columns: int = 0
 
     def value(self, total: int, records: int) -> Fraction:
         """The exact outcome in the formula's unit; linear, so totals of claims may be added."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -18,9 +19,14 @@ from circuits.gadgets.comparison import add_at_least
 from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, Total, add_exact_sum, fits
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.gadgets.time_step import add_time_step_bits
+from circuits.language.lowering import RecordCompiler
+from circuits.language.parsing import parse_outcome
+from circuits.language.syntax import Outcome
+from circuits.language.totals import compile_outcome
 from circuits.schema import BLOCK_ELEMENTS, DT_BITS, DT_CHANNEL, MAX_BITS, Channel, Schema
 
 MAXIMUM_OUTCOMES = 16
+MAXIMUM_COLUMNS = 8192
 _LIMB_CHOICES = (12, 8, 6, 4, 3, 2, 1)
 
 Reference = Callable[[NDArray[np.uint64], bool], int]
@@ -35,19 +41,37 @@ def compile_circuit(schema: Schema, formulas: Sequence[str]) -> Circuit:
     _check_schema(schema)
     if not 1 <= len(formulas) <= MAXIMUM_OUTCOMES:
         raise BadInput(InputReason.FORMULA, f"a contract has 1 to {MAXIMUM_OUTCOMES} outcomes")
-    parsed = [parse_formula(text, schema) for text in formulas]
+    parsed = [_parse(text, schema) for text in formulas]
     builder = Builder(schema)
     log = add_log_hash(builder)
+    records = RecordCompiler(builder, log)
     outcomes = []
-    for index, formula in enumerate(parsed):
-        name = f"outcome {index}"
-        if isinstance(formula.aggregate, Count):
-            outcomes.append(_count(builder, log, name, formula, formula.aggregate))
-        elif formula.aggregate.times_dt:
-            outcomes.append(_sum_dt(builder, log, name, formula, formula.aggregate))
+    for index, (text, formula) in enumerate(zip(formulas, parsed, strict=True)):
+        before, name = len(builder.columns), f"outcome {index}"
+        if isinstance(formula, Formula):
+            outcome = _simple(builder, log, name, formula)
         else:
-            outcomes.append(_sum(builder, log, name, formula, formula.aggregate))
+            outcome = compile_outcome(builder, records, name, text, formula)
+        if len(builder.columns) > MAXIMUM_COLUMNS:
+            raise BadInput(InputReason.FORMULA, f"{name} takes more than {MAXIMUM_COLUMNS} columns")
+        outcomes.append(replace(outcome, columns=len(builder.columns) - before))
     return builder.finish(outcomes)
+
+
+def _parse(text: str, schema: Schema) -> Formula | Outcome:
+    """The four simple forms keep their own compiler, and with it their circuits."""
+    try:
+        return parse_formula(text, schema)
+    except BadInput:
+        return parse_outcome(text, schema)
+
+
+def _simple(builder: Builder, log: Log, name: str, formula: Formula) -> CompiledOutcome:
+    if isinstance(formula.aggregate, Count):
+        return _count(builder, log, name, formula, formula.aggregate)
+    if formula.aggregate.times_dt:
+        return _sum_dt(builder, log, name, formula, formula.aggregate)
+    return _sum(builder, log, name, formula, formula.aggregate)
 
 
 def _check_schema(schema: Schema) -> None:

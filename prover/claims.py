@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from nacl.signing import SigningKey
 
 from circuits.checkpoint import Checkpoint, Link
@@ -81,20 +82,27 @@ def choose_epoch(
 def window_totals(
     terms: Terms, store: Store, stored: StoredEpoch, first: int, last: int
 ) -> tuple[Totals, list[SignedCheckpoint], list[WindowLog]]:
-    """Totals over windows first..last, with their checkpoints first..last+1 and raw records."""
+    """Totals over windows first..last, with their checkpoints first..last+1 and raw records.
+
+    ``first`` is where a claim may begin. An outcome that does not add up is taken claim by claim,
+    as the contract's windows per claim cut the windows from ``first`` on.
+    """
     checkpoints = store.checkpoints(stored.device, stored.epoch, first, last + 1)
     logs = store.load_windows(stored, first, last)
-    sums = [0] * len(terms.outcomes)
-    for log, signed, closed in zip(logs, checkpoints, checkpoints[1:], strict=False):
+    for log, closed in zip(logs, checkpoints[1:], strict=False):
         if len(log.records) != closed.checkpoint.records_in_window:
             raise BadInput(
                 InputReason.STORE_CORRUPT,
                 f"{store.path}: epoch {stored.epoch} window {closed.checkpoint.index - 1} does not"
                 " hold as many records as its checkpoint says",
             )
-        starts_epoch = signed.checkpoint.records_in_epoch == 0
+    sums = [0] * len(terms.outcomes)
+    together = terms.windows_per_claim or 1
+    for begin in range(0, len(logs), together):
+        readings = np.concatenate([log.records for log in logs[begin : begin + together]])
+        starts_epoch = checkpoints[begin].checkpoint.records_in_epoch == 0
         for place, outcome in enumerate(terms.circuit.outcomes):
-            sums[place] += outcome.total_of(log.records, starts_epoch)
+            sums[place] += outcome.total_of(readings, starts_epoch)
     records = sum(len(log.records) for log in logs)
     return Totals(tuple(sums), records), checkpoints, logs
 

@@ -72,14 +72,17 @@ def _refuse(name: str, low: int, high: int) -> BadInput:
     )
 
 
-def _plan(name: str, pieces: list[Piece]) -> list[_Stage]:
-    """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range."""
+def _plan(name: str, pieces: list[Piece], bare: int = P // 2) -> list[_Stage]:
+    """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range.
+
+    A single piece whose total stays below ``bare`` needs no limb.
+    """
     minimum = sum(p.low << p.shift for p in pieces) * MAXIMUM_ROWS
     maximum = sum(p.high << p.shift for p in pieces) * MAXIMUM_ROWS
     if max(-minimum, maximum) >= 1 << MAXIMUM_TOTAL_BITS:
         raise _refuse(name, minimum, maximum)
     single = pieces[-1]
-    if len(pieces) == 1 and max(-single.low, single.high) * MAXIMUM_ROWS < P // 2:
+    if len(pieces) == 1 and max(-single.low, single.high) * MAXIMUM_ROWS < bare:
         return []
     stages: list[_Stage] = []
     carry_low = carry_high = 0
@@ -103,19 +106,60 @@ def _plan(name: str, pieces: list[Piece]) -> list[_Stage]:
     return stages
 
 
+@dataclass(frozen=True)
+class RunningLimb:
+    """A limb of the running total: before this row, after it, and what it was at the start."""
+
+    label: str
+    now: Expression
+    following: Expression
+    limb: Limb
+    start: int
+
+
 def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
     """Accumulate the pieces (ascending shifts, the first 0) and bind the total to public limbs."""
-    stages = _plan(name, pieces)
-    first, last = builder.selector("first"), builder.selector("last")
-    limbs: list[Limb] = []
+    last = builder.selector("last")
+
+    def bind(running: RunningLimb) -> None:
+        public = builder.public(running.label)
+        builder.constrain(f"{running.label} is public", last * (running.following - public))
+
+    limbs = accumulate(builder, name, pieces, _plan(name, pieces), 0, bind)
+    minimum, maximum = total_range(pieces)
+    return Total(tuple(running.limb for running in limbs), min(0, minimum), maximum)
+
+
+def total_range(pieces: list[Piece]) -> tuple[int, int]:
+    """The least and the greatest total of the longest trace."""
+    return (
+        sum(p.low << p.shift for p in pieces) * MAXIMUM_ROWS,
+        sum(p.high << p.shift for p in pieces) * MAXIMUM_ROWS,
+    )
+
+
+def accumulate(
+    builder: Builder,
+    name: str,
+    pieces: list[Piece],
+    stages: list[_Stage],
+    start: int,
+    bind: Callable[[RunningLimb], None],
+) -> list[RunningLimb]:
+    """The running total, from ``start`` on; ``bind`` says of each limb what it becomes at last."""
+    first = builder.selector("first")
+    limbs: list[RunningLimb] = []
     columns: list[tuple[list[Column], list[Column]]] = []
 
-    def bind(now: Expression, following: Expression, limb: Limb) -> None:
+    def begin(now: Expression, following: Expression, limb: Limb) -> None:
         label = f"{name} limb {len(limbs)}"
-        builder.constrain(f"{label} starts at zero", first * now)
-        public = builder.public(label)
-        builder.constrain(f"{label} is public", last * (following - public))
-        limbs.append(limb)
+        initial = start >> limb.shift
+        if limb.width is not None:
+            initial &= (1 << limb.width) - 1
+        at_start = "starts at zero" if start == 0 else "starts at its constant"
+        builder.constrain(f"{label} {at_start}", first * (now - initial))
+        limbs.append(RunningLimb(label, now, following, limb, initial))
+        bind(limbs[-1])
 
     carry: Expression = builder.graph.constant(0)
     for k, stage in enumerate(stages):
@@ -129,20 +173,17 @@ def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
             f"{name} limb {k} adds",
             following + out * (1 << stage.width) - now - pieces[k].expression - carry,
         )
-        bind(now, following, Limb(pieces[k].shift, stage.width))
+        begin(now, following, Limb(pieces[k].shift, stage.width))
         columns.append((limb_bits, carry_bits))
         carry = out
     top = builder.column(f"{name} top")
     increment = carry if stages else pieces[0].expression
     builder.constrain(f"{name} top adds", top.next - top.now - increment)
     top_shift = pieces[-1].shift + stages[-1].width if stages else 0
-    bind(top.now, top.next, Limb(top_shift, None))
-    builder.fillers.append(lambda trace: _fill(trace, pieces, stages, columns, top))
-    return Total(
-        tuple(limbs),
-        min(0, sum(p.low << p.shift for p in pieces) * MAXIMUM_ROWS),
-        sum(p.high << p.shift for p in pieces) * MAXIMUM_ROWS,
-    )
+    begin(top.now, top.next, Limb(top_shift, None))
+    starts = [running.start for running in limbs]
+    builder.fillers.append(lambda trace: _fill(trace, pieces, stages, columns, top, starts))
+    return limbs
 
 
 def _fill(
@@ -151,6 +192,7 @@ def _fill(
     stages: list[_Stage],
     columns: list[tuple[list[Column], list[Column]]],
     top: Column,
+    starts: list[int],
 ) -> None:
     """Running totals before each row; rows after the last active one repeat the final total."""
     rows = trace.columns.shape[1]
@@ -159,12 +201,12 @@ def _fill(
     if not stages:
         carried[1 : active + 1] = np.cumsum(pieces[0].values(trace))
         carried[active + 1 :] = carried[active]
-        trace.columns[top.index] = (carried[:-1] % P).astype(np.uint32)
-        return
-    for piece, stage, (limb_bits, carry_bits) in zip(pieces, stages, columns, strict=True):
-        running = carried.copy()
+    for piece, stage, (limb_bits, carry_bits), start in zip(
+        pieces, stages, columns, starts[:-1], strict=bool(stages)
+    ):
+        running = carried + start
         running[1 : active + 1] += np.cumsum(piece.values(trace))
-        running[active + 1 :] += running[active] - carried[active]
+        running[active + 1 :] += running[active] - carried[active] - start
         limb = running & ((1 << stage.width) - 1)
         carried = running >> stage.width
         step = np.diff(carried) - stage.carry_low
@@ -172,4 +214,4 @@ def _fill(
             trace.columns[column.index] = (limb[:-1] >> k) & 1
         for k, column in enumerate(carry_bits):
             trace.columns[column.index] = (step >> k) & 1
-    trace.columns[top.index] = (carried[:-1] % P).astype(np.uint32)
+    trace.columns[top.index] = ((carried[:-1] + starts[-1]) % P).astype(np.uint32)

@@ -353,3 +353,66 @@ def test_no_remainder_is_lost_over_claims(claims: list[tuple[int, int]]) -> None
         assert paid == TERMS.cumulative_nanos((total,), records)
     # 0.002 IOTA per litre; total counts millilitres per minute times milliseconds
     assert paid == total * 2_000_000 // 60_000_000
+
+
+CONDITION = changed("sum(flow * dt_ms) / 60000", "all(flow <= 130)")
+ONE_BIT = changed('reveal = "exact"', 'reveal = {at_least = "100"}')
+SPAN = ("minimum_proven_bits = 120", "minimum_proven_bits = 120\nwindows_per_claim = 10")
+
+
+@pytest.mark.parametrize("text", [CONDITION, ONE_BIT])
+def test_what_does_not_add_up_needs_a_fixed_span(text: str) -> None:
+    # else the operator would choose spans after seeing which of them hold
+    refusal = refused(text)
+    assert refusal.reason is InputReason.CONTRACT_FIELD
+    assert refusal.message.startswith("contract.windows_per_claim: ")
+    terms = Terms.from_toml(changed(*SPAN, text))
+    assert not terms.circuit.outcomes[0].additive
+    # the price is due once per claim in which it holds
+    assert terms.cumulative_nanos((3,), 1000) == 3 * 2_000_000
+
+
+def test_at_least_gives_away_one_bit_and_is_signed() -> None:
+    terms = Terms.from_toml(changed(*SPAN, ONE_BIT))
+    assert terms.outcomes[0].compiled_formula == "(sum(flow * dt_ms) / 60000) >= 100"
+    assert json.loads(terms.canonical)["outcomes"][0]["reveal"] == {"at_least": "100"}
+    other = Terms.from_toml(changed(*SPAN, changed('"100"', '"101"', ONE_BIT)))
+    assert other.digest != terms.digest
+    assert other.circuit.identifier != terms.circuit.identifier
+    below = Terms.from_toml(changed(*SPAN, changed('"100"', "-2.50", ONE_BIT)))
+    assert below.outcomes[0].compiled_formula.endswith(">= -2.5")
+
+
+@pytest.mark.parametrize(
+    ("reveal", "what"),
+    [
+        ("{rounded = 5}", "'rounded' is not supported yet"),
+        ("{at_least = 5, more = 1}", "outcomes[0].reveal.more"),
+        ("{at_least = true}", "outcomes[0].reveal.at_least"),
+        ("{}", "outcomes[0].reveal.at_least"),
+        ('"amount"', "not supported yet"),
+        ('"at_least"', "expected 'exact' or {at_least = x}"),
+        ("5", "outcomes[0].reveal"),
+    ],
+)
+def test_other_ways_to_reveal_are_refused(reveal: str, what: str) -> None:
+    refusal = refused(changed('reveal = "exact"', f"reveal = {reveal}"))
+    assert refusal.reason is InputReason.CONTRACT_FIELD
+    assert what in refusal.message
+
+
+def test_show_says_in_words_what_is_given_away() -> None:
+    for text, words in (
+        (PUMP, "one number, the exact value of sum(flow * dt_ms) / 60000 in L"),
+        (changed(*SPAN, CONDITION), "one bit per claim: whether all(flow <= 130) holds"),
+        (
+            changed(*SPAN, ONE_BIT),
+            "one bit per claim: whether sum(flow * dt_ms) / 60000 reaches 100",
+        ),
+    ):
+        terms = Terms.from_toml(text)
+        document = describe_contract(SignedContract(terms, text, None, None))
+        shown = contract_text(document)
+        assert words in shown
+        assert "keeps private: " in shown
+        assert document["outcomes"][0]["columns"] == document["columns"] - 149

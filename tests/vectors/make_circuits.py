@@ -24,6 +24,24 @@ CASES: list[tuple[str, Schema, tuple[str, ...]]] = [
         Schema((FLOW, TEMPERATURE)),
         ("sum(flow * dt_ms) / 60000", "count(temperature >= 60) / 10"),
     ),
+    (
+        "numbers of the outcome language",
+        Schema((FLOW, TEMPERATURE)),
+        (
+            "sum(flow * dt_ms, where=(temperature >= 60) & (flow > 1)) / 60000",
+            "sum(clip_above(temperature, 60) * dt) - 2 * count(between(flow, 1, 12.5))",
+            "sum(flow * temperature)",
+        ),
+    ),
+    (
+        "conditions of the outcome language",
+        Schema((FLOW, TEMPERATURE), 100),
+        (
+            "all(temperature <= 60, where=flow != 0)",
+            "ratio(sum(flow * dt), count()) >= 0.5",
+            "percentile(abs(temperature - 20), 95) <= 7",
+        ),
+    ),
 ]
 
 

@@ -47,11 +47,21 @@ def side_information(terms: Terms) -> list[str]:
     return lines
 
 
-def _gives_away(outcome: OutcomeTerms) -> str:
-    return (
-        f"the exact value of {outcome.formula} in {outcome.unit}, one number per claim over all its"
-        " windows together; nothing else about the readings"
-    )
+def _gives_away(outcome: OutcomeTerms, compiled: CompiledOutcome) -> str:
+    if compiled.additive:
+        return (
+            f"one number, the exact value of {outcome.formula} in {outcome.unit}, per claim over"
+            " all its windows together"
+        )
+    bound = "" if outcome.at_least is None else f" reaches {decimal_text(outcome.at_least)}"
+    subject = outcome.formula if bound else f"{outcome.formula} holds"
+    return f"one bit per claim: whether {subject}{bound} over all its windows together"
+
+
+def _keeps_private(compiled: CompiledOutcome) -> str:
+    if compiled.additive:
+        return "single readings, their order, and how the number is made up"
+    return "the totals that are compared, how near they come, single readings and their order"
 
 
 def _proven(terms: Terms) -> dict[str, float]:
@@ -97,7 +107,11 @@ def _outcome(outcome: OutcomeTerms, compiled: CompiledOutcome) -> dict[str, Any]
         "unit": outcome.unit,
         "price": None if outcome.price is None else decimal_text(outcome.price),
         "reveal": outcome.reveal,
-        "gives_away": _gives_away(outcome),
+        "at_least": None if outcome.at_least is None else decimal_text(outcome.at_least),
+        "adds_up": compiled.additive,
+        "gives_away": _gives_away(outcome, compiled),
+        "keeps_private": _keeps_private(compiled),
+        "columns": compiled.columns,
     }
 
 
@@ -170,9 +184,12 @@ def contract_text(document: dict[str, Any]) -> str:
     lines += ["outcomes"]
     for outcome in document["outcomes"]:
         price = outcome["price"]
-        cost = "no price" if price is None else f"{price} {document['currency']} per unit"
+        per = "unit" if outcome["adds_up"] else "claim in which it holds"
+        cost = "no price" if price is None else f"{price} {document['currency']} per {per}"
         lines.append(f"  {outcome['name']} [{outcome['unit']}] = {outcome['formula']}; {cost}")
         lines.append(f"    reveals {outcome['reveal']}: {outcome['gives_away']}")
+        lines.append(f"    keeps private: {outcome['keeps_private']}")
+        lines.append(f"    adds {outcome['columns']} columns of {document['columns']}")
     lines += ["claims"]
     lines += [f"  {line}" for line in document["claim_rules"]]
     lines += ["every claim also gives away"]

@@ -165,6 +165,10 @@ class Table:
         """The table ``[key]``."""
         return Table(self._take(key, optional=False), self.field(key))
 
+    def is_table(self, key: str) -> bool:
+        """True when the key is present, not taken yet, and a table."""
+        return isinstance(self._values.get(key), dict)
+
     def has(self, key: str) -> bool:
         """True when the key is present and not taken yet."""
         return key in self._values

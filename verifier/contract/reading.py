@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from typing import Any
 
 from circuits.checkpoint import Status
@@ -29,7 +30,7 @@ MAXIMUM_LINE_CHARACTERS = 512  # a dotted key costs its reader the square of its
 MINIMUM_PERIODIC_WINDOW_SECONDS = 60
 MAXIMUM_WINDOWS_PER_CLAIM = 10_000
 ROUNDINGS = ("nearest", "exact")
-REVEALED_LATER = ("rounded", "at_least", "amount")
+REVEALED_LATER = ("rounded", "amount")
 _LARGEST = 2**31 - 1
 NO_PARTIES = Parties(bytes(32), bytes(32), bytes(32))
 
@@ -203,22 +204,38 @@ def _outcomes(tables: list[Table]) -> tuple[OutcomeTerms, ...]:
 
 
 def _outcome(table: Table) -> OutcomeTerms:
-    reveal = table.text("reveal")
-    if reveal in REVEALED_LATER:
-        refuse(table.field("reveal"), f"{reveal!r} is not supported yet, only 'exact'")
-    if reveal != "exact":
-        refuse(table.field("reveal"), "expected 'exact'")
+    reveal, at_least = _reveal(table)
     terms = OutcomeTerms(
         name=table.identifier("name"),
         formula=table.text("formula"),
         unit=table.text("unit", longest=32),
         reveal=reveal,
         price=table.optional_decimal("price"),
+        at_least=at_least,
     )
     table.finish()
     if terms.price is not None and terms.price < 0:
         refuse(table.field("price"), "expected 0 or more")
     return terms
+
+
+def _reveal(table: Table) -> tuple[str, Fraction | None]:
+    """What of an outcome is given away: ``"exact"``, or ``{at_least = x}`` with its bound."""
+    expected = "expected 'exact' or {at_least = x}"
+    if not table.is_table("reveal"):
+        reveal = table.text("reveal")
+        if reveal in REVEALED_LATER:
+            refuse(table.field("reveal"), f"{reveal!r} is not supported yet; {expected}")
+        if reveal != "exact":
+            refuse(table.field("reveal"), expected)
+        return reveal, None
+    inner = table.table("reveal")
+    for later in REVEALED_LATER:
+        if inner.has(later):
+            refuse(table.field("reveal"), f"{later!r} is not supported yet; {expected}")
+    at_least = inner.decimal("at_least")
+    inner.finish()
+    return "at_least", at_least
 
 
 def _check_compiled(terms: Terms) -> None:
@@ -227,8 +244,14 @@ def _check_compiled(terms: Terms) -> None:
         if outcome.price is not None and compiled.minimum < 0:
             refuse(
                 f"outcomes[{index}].price",
-                f"{outcome.name!r} could be negative (a channel's offset is below 0), so it cannot"
-                " be priced",
+                f"{outcome.name!r} could be negative (a channel's offset is below 0, or something"
+                " is subtracted), so it cannot be priced",
+            )
+        if not compiled.additive and terms.windows_per_claim is None:
+            refuse(
+                "contract.windows_per_claim",
+                f"outcome {outcome.name!r} holds or not for a claim as a whole and does not add up"
+                " over claims: the terms must fix how many windows a claim covers",
             )
     if terms.circuit_id is not None and terms.circuit_id != circuit.identifier:
         refuse(

@@ -62,13 +62,25 @@ class ChannelTerms:
 
 @dataclass(frozen=True)
 class OutcomeTerms:
-    """One outcome: its formula, what of it is revealed, and its price per unit (None: no price)."""
+    """One outcome: its formula, what of it is revealed, and its price per unit (None: no price).
+
+    ``reveal`` is ``"exact"`` or ``"at_least"``; the latter gives away one bit, whether the formula
+    reaches the bound ``at_least``.
+    """
 
     name: str
     formula: str
     unit: str
     reveal: str
     price: Fraction | None = None
+    at_least: Fraction | None = None
+
+    @property
+    def compiled_formula(self) -> str:
+        """What is proved."""
+        if self.at_least is None:
+            return self.formula
+        return f"({self.formula}) >= {decimal_text(self.at_least)}"
 
 
 @dataclass(frozen=True)
@@ -170,7 +182,7 @@ class Terms:
     @cached_property
     def circuit(self) -> Circuit:
         """All outcomes compiled together; ``FORMULA`` or ``OVERFLOW`` when that cannot be done."""
-        return _compiled(self.schema, tuple(o.formula for o in self.outcomes))
+        return _compiled(self.schema, tuple(o.compiled_formula for o in self.outcomes))
 
     @cached_property
     def proven_bits(self) -> dict[int, float]:
@@ -273,6 +285,8 @@ def _outcome_document(terms: OutcomeTerms) -> dict[str, Any]:
         "unit": terms.unit,
         "reveal": terms.reveal,
     }
+    if terms.at_least is not None:
+        document["reveal"] = {"at_least": decimal_text(terms.at_least)}
     if terms.price is not None:
         document["price"] = decimal_text(terms.price)
     return document
