@@ -57,9 +57,13 @@ class Layout:
         )
 
     def log2_rows(self, random_rows: int) -> int:
-        """The smallest trace length exponent that leaves room for random rows and one row between.
+        """The smallest trace length exponent that leaves room for random rows and two rows between.
+
+        Constraints hold on the first of the two, the row after the last active one: running limbs
+        end there, and private ones are pinned by nothing else than being bits. The second is
+        exempt.
 
         May exceed ``MAXIMUM_LOG2_ROWS``; the caller refuses that.
         """
-        needed = self.active_rows + random_rows + 1
+        needed = self.active_rows + random_rows + 2
         return max(MINIMUM_LOG2_ROWS, (needed - 1).bit_length())

@@ -155,7 +155,7 @@ class Rows:
         counts = [checkpoint.records_in_window for checkpoint in checkpoints[1:]]
         self.used = sum(-(-count // slots) + 1 for count in counts)
         log2 = 8
-        while self.used + random_rows + 1 > 1 << log2:
+        while self.used + random_rows + 2 > 1 << log2:
             log2 += 1
         if log2 > 20:
             raise Refusal("TRACE_LENGTH")

@@ -275,7 +275,7 @@ def _check_payable(terms: Terms) -> None:
         return
     records = -(-terms.window_ms // terms.log.period_ms)
     rows = -(-records // terms.schema.records_per_block) + 1
-    most = 2**MAXIMUM_LOG2_ROWS - PARAMETER_SETS[terms.parameter_set].random_rows - 1
+    most = 2**MAXIMUM_LOG2_ROWS - PARAMETER_SETS[terms.parameter_set].random_rows - 2
     for field, windows in (("window_seconds", 1), ("windows_per_claim", terms.windows_per_claim)):
         if windows is not None and windows * rows > most:
             refuse(
