@@ -65,6 +65,28 @@ def parse_formula(text: str, schema: Schema) -> Formula:
     return _Parser(text, schema).parse()
 
 
+def require_plain(text: str) -> None:
+    """``ValueError`` unless the text is printable ASCII without a comment sign.
+
+    A comment would hide from a reader, or from what is put behind a formula, that it ends there.
+    """
+    if not (text.isascii() and text.isprintable()) or "#" in text:
+        raise ValueError("not plain text")
+
+
+def require_expression(text: str) -> None:
+    """``BadInput`` FORMULA unless the text is one complete expression by itself."""
+    try:
+        require_plain(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise BadInput(
+            InputReason.FORMULA, f"formula {text[:80]!r}: not one expression in plain ASCII"
+        ) from None
+
+
 class _Parser:
     def __init__(self, text: str, schema: Schema) -> None:
         self.text = text
@@ -74,6 +96,7 @@ class _Parser:
         if len(self.text) > MAXIMUM_CHARACTERS:
             self.fail(f"longer than {MAXIMUM_CHARACTERS} characters")
         try:
+            require_plain(self.text)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the parser warns of what is refused below anyway
                 body = ast.parse(self.text, mode="eval").body

@@ -11,12 +11,12 @@ sound because every use is guarded in the same way. It turns degree 2 into degre
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder, Log
+from circuits.builder import Builder, Column, Log
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
@@ -71,11 +71,13 @@ def commit(builder: Builder, log: Log, integer: SlotInteger) -> SlotInteger:
     """
     if builder.degree(integer.expression) <= 1:
         return integer
+    require_range(integer)
     key = f"committed {builder.graph.form(integer.expression)}"
     known = builder.shared.get(key)
-    if isinstance(known, SlotInteger):
-        return known
-    require_range(integer)
+    if isinstance(known, Column):
+        # the column is shared, the interval is this integer's own: another formula for the same
+        # polynomial may have a narrower one, which this formula's other slots would not have
+        return replace(integer, expression=known.now)
     name = unused_name(builder, integer.name)
     column = builder.column(name)
     builder.constrain(f"{name} committed", log.data * (column.now - integer.expression))
@@ -85,9 +87,8 @@ def commit(builder: Builder, log: Log, integer: SlotInteger) -> SlotInteger:
         trace.columns[column.index, : len(held)] = held
 
     builder.fillers.append(fill)
-    made = SlotInteger(integer.name, column.now, integer.low, integer.high, integer.values)
-    builder.shared[key] = made
-    return made
+    builder.shared[key] = column
+    return replace(integer, expression=column.now)
 
 
 def add_guard(builder: Builder, weight: Expression, condition: SlotInteger) -> SlotInteger:

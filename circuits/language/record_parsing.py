@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from fractions import Fraction
 from typing import NoReturn
 
 from circuits.errors import BadInput, InputReason
+from circuits.formula import require_plain
 from circuits.language import syntax as s
 from circuits.schema import DT_CHANNEL, Schema
 
@@ -59,7 +61,10 @@ class RecordParser:
         if len(self.text) > MAXIMUM_CHARACTERS:
             self.fail(None, f"longer than {MAXIMUM_CHARACTERS} characters")
         try:
-            return ast.parse(self.text, mode="eval").body
+            require_plain(self.text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the parser warns of what is refused below anyway
+                return ast.parse(self.text, mode="eval").body
         except SyntaxError as error:
             self.fail(None, f"not an expression (line {error.lineno}, character {error.offset})")
         except (ValueError, MemoryError, RecursionError):

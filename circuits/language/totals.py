@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -138,18 +138,38 @@ def _lower(records: RecordCompiler, terms: list[Term]) -> tuple[Fraction, list[_
     units: list[Fraction] = []
     lowered: list[tuple[_Slot, ...]] = []
     for term in terms:
-        unit = term.factor
-        slots = []
-        for slot in records.slots:
-            unit, made = _slot(records, term, slot)
-            slots.append(made)
-        units.append(unit)
-        lowered.append(tuple(slots))
+        made = [_slot(records, term, slot) for slot in records.slots]
+        units.append(made[0][0])
+        if any(unit != units[-1] for unit, _ in made):
+            raise BadInput(InputReason.FORMULA, "a term has another unit in another slot")
+        lowered.append(_aligned([slot for _, slot in made]))
     common = abs(units[0])
     for unit in units[1:]:
         common = common_unit(common, abs(unit))
     coefficients = [(unit / common).numerator for unit in units]
     return common, [_Scaled(c, t) for c, t in zip(coefficients, lowered, strict=True)]
+
+
+def _aligned(slots: list[_Slot]) -> tuple[_Slot, ...]:
+    """The slots of a term under common bounds, which plans, limbs and offsets are made for.
+
+    With a fixed period the first slot's ``dt`` varies and the others' does not, so their own
+    intervals may differ.
+    """
+    rights = [slot.right for slot in slots if slot.right is not None]
+    if rights and len(rights) != len(slots):
+        raise BadInput(InputReason.FORMULA, "a term has another shape in another slot")
+    left_low = min(slot.left.low for slot in slots)
+    left_high = max(slot.left.high for slot in slots)
+    out = []
+    for slot in slots:
+        right = slot.right
+        if right is not None:
+            low, high = min(r.low for r in rights), max(r.high for r in rights)
+            right = replace(right, low=low, high=high)
+        left = replace(slot.left, low=left_low, high=left_high)
+        out.append(replace(slot, left=left, right=right))
+    return tuple(out)
 
 
 def _slot(records: RecordCompiler, term: Term, slot: int) -> tuple[Fraction, _Slot]:

@@ -265,3 +265,14 @@ def test_products_of_wide_channels_are_cut_into_limbs() -> None:
     log = sign_log(schema, random_windows(schema, [5, 3], 1))
     check(circuit, log)
     assert max(abs(t) for t in log.totals(circuit)) > 2**40
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_equal_polynomials_keep_their_own_intervals(order: tuple[int, int]) -> None:
+    # with a fixed period dt is a constant in every slot but the first, where alone a column is
+    # committed: an interval shared along with it would make the slots disagree on their limbs
+    schema = Schema((channel("x", 14), channel("a", 18)), 100)
+    formulas = ("sum(a * (x * dt + x))", "sum(a * (x * dt + x + 600 * x - 600 * x))")
+    circuit = compile_circuit(schema, tuple(formulas[k] for k in order))
+    for seed in range(3):
+        check(circuit, sign_log(schema, random_windows(schema, [7, 5], seed)))

@@ -184,7 +184,11 @@ def contract_text(document: dict[str, Any]) -> str:
     lines += ["outcomes"]
     for outcome in document["outcomes"]:
         price = outcome["price"]
-        per = "unit" if outcome["adds_up"] else "claim in which it holds"
+        per = (
+            "unit"
+            if outcome["adds_up"]
+            else "claim in which it holds, however short or empty the claim"
+        )
         cost = "no price" if price is None else f"{price} {document['currency']} per {per}"
         lines.append(f"  {outcome['name']} [{outcome['unit']}] = {outcome['formula']}; {cost}")
         lines.append(f"    reveals {outcome['reveal']}: {outcome['gives_away']}")

@@ -11,6 +11,7 @@ from typing import Any
 from circuits.checkpoint import Status
 from circuits.compile import MAXIMUM_OUTCOMES
 from circuits.errors import BadInput, InputReason
+from circuits.formula import require_expression
 from circuits.layout import MAXIMUM_LOG2_ROWS
 from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
 from verifier.contract.fields import MAXIMUM_CONTRACT_BYTES, Table, refuse
@@ -214,6 +215,7 @@ def _outcome(table: Table) -> OutcomeTerms:
         at_least=at_least,
     )
     table.finish()
+    require_expression(terms.formula)  # by itself: a bound is put behind it below
     if terms.price is not None and terms.price < 0:
         refuse(table.field("price"), "expected 0 or more")
     return terms
@@ -247,6 +249,8 @@ def _check_compiled(terms: Terms) -> None:
                 f"{outcome.name!r} could be negative (a channel's offset is below 0, or something"
                 " is subtracted), so it cannot be priced",
             )
+        if outcome.at_least is not None and compiled.additive:
+            refuse(f"outcomes[{index}].reveal", "at_least did not turn the outcome into one bit")
         if not compiled.additive and terms.windows_per_claim is None:
             refuse(
                 "contract.windows_per_claim",
