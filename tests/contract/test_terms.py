@@ -416,23 +416,3 @@ def test_show_says_in_words_what_is_given_away() -> None:
         assert words in shown
         assert "keeps private: " in shown
         assert document["outcomes"][0]["columns"] == document["columns"] - 149
-
-
-@pytest.mark.parametrize(
-    "formula",
-    [
-        "sum(flow)) #",
-        "sum(flow)) >= 0 #",
-        "sum(flow) # , where=flow >= 2",
-        "sum(flow)) + (count()",
-        "sum(flow)) >= (count() + 5",
-        "\uff53um(flow)",
-    ],
-)
-def test_a_formula_is_one_plain_expression_by_itself(formula: str) -> None:
-    # at_least puts a bound behind the formula: nothing may swallow it or reach around it
-    text = ONE_BIT.replace("sum(flow * dt_ms) / 60000", formula)
-    assert formula in text
-    with pytest.raises(BadInput) as refused:
-        Terms.from_toml(text)
-    assert refused.value.reason is InputReason.FORMULA
