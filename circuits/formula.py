@@ -65,22 +65,23 @@ def parse_formula(text: str, schema: Schema) -> Formula:
     return _Parser(text, schema).parse()
 
 
-def require_plain(text: str) -> None:
-    """``ValueError`` unless the text is printable ASCII without a comment sign.
+def expression_tree(text: str) -> ast.expr:
+    """The text as one expression; ``ValueError`` unless it is printable ASCII without comments.
 
     A comment would hide from a reader, or from what is put behind a formula, that it ends there.
+    What else the parser raises is the caller's to answer: SyntaxError, MemoryError, RecursionError.
     """
     if not (text.isascii() and text.isprintable()) or "#" in text:
         raise ValueError("not plain text")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the parser warns of what its callers refuse anyway
+        return ast.parse(text, mode="eval").body
 
 
 def require_expression(text: str) -> None:
     """``BadInput`` FORMULA unless the text is one complete expression by itself."""
     try:
-        require_plain(text)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text, mode="eval")
+        expression_tree(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise BadInput(
             InputReason.FORMULA, f"formula {text[:80]!r}: not one expression in plain ASCII"
@@ -96,10 +97,7 @@ class _Parser:
         if len(self.text) > MAXIMUM_CHARACTERS:
             self.fail(f"longer than {MAXIMUM_CHARACTERS} characters")
         try:
-            require_plain(self.text)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the parser warns of what is refused below anyway
-                body = ast.parse(self.text, mode="eval").body
+            body = expression_tree(self.text)
         except (SyntaxError, ValueError, MemoryError, RecursionError):
             self.fail("not an expression")
         divisor = Fraction(1)

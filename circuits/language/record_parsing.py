@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from fractions import Fraction
 from typing import NoReturn
 
 from circuits.errors import BadInput, InputReason
-from circuits.formula import require_plain
+from circuits.formula import expression_tree
 from circuits.language import syntax as s
 from circuits.schema import DT_CHANNEL, Schema
 
@@ -61,10 +60,7 @@ class RecordParser:
         if len(self.text) > MAXIMUM_CHARACTERS:
             self.fail(None, f"longer than {MAXIMUM_CHARACTERS} characters")
         try:
-            require_plain(self.text)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # the parser warns of what is refused below anyway
-                return ast.parse(self.text, mode="eval").body
+            return expression_tree(self.text)
         except SyntaxError as error:
             self.fail(None, f"not an expression (line {error.lineno}, character {error.offset})")
         except (ValueError, MemoryError, RecursionError):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from circuits.chain import ROLE_CONSTANTS, Role
 from circuits.field import P
+from circuits.gadgets.log_hash import COLUMN_COUNT
 from circuits.poseidon import FULL_ROUNDS_EACH_SIDE, MDS, PARTIAL_ROUNDS, WIDTH
 from circuits.poseidon_constants import ROUND_CONSTANTS
 from prover.kernels.montgomery import Words
@@ -43,7 +44,7 @@ def _mix(state: Any, mixed: Any) -> None:
 
 @njit(cache=True)
 def _step(chain: Any, block: Any, role: Any, cells: Any, state: Any, mixed: Any) -> None:
-    """Absorb one block into ``chain``; ``cells`` (148) receives what the trace commits."""
+    """Absorb one block into ``chain``; ``cells`` receives what the trace commits."""
     for k in range(_HALF):
         cells[k] = chain[k]
         cells[_HALF + k] = block[k]
@@ -74,13 +75,13 @@ def _step(chain: Any, block: Any, role: Any, cells: Any, state: Any, mixed: Any)
 def _fill(columns: Any, chain: Any, blocks: Any, closing: Any, rows: int) -> None:
     state = np.empty(WIDTH, dtype=np.uint64)
     mixed = np.empty(WIDTH, dtype=np.uint64)
-    cells = np.empty(148, dtype=np.uint64)
+    cells = np.empty(COLUMN_COUNT, dtype=np.uint64)
     empty = np.zeros(_HALF, dtype=np.uint32)
     for row in range(rows):
         block = blocks[row] if row < blocks.shape[0] else empty
         role = 1 if row < blocks.shape[0] and closing[row] else 0
         _step(chain, block, role, cells, state, mixed)
-        for k in range(148):
+        for k in range(COLUMN_COUNT):
             columns[k, row] = np.uint32(cells[k])
 
 
@@ -88,7 +89,7 @@ def _fill(columns: Any, chain: Any, blocks: Any, closing: Any, rows: int) -> Non
 def _chain(chain: Any, blocks: Any, closing: Any, out: Any) -> None:
     state = np.empty(WIDTH, dtype=np.uint64)
     mixed = np.empty(WIDTH, dtype=np.uint64)
-    cells = np.empty(148, dtype=np.uint64)
+    cells = np.empty(COLUMN_COUNT, dtype=np.uint64)
     for row in range(blocks.shape[0]):
         _step(chain, blocks[row], 1 if closing[row] else 0, cells, state, mixed)
         for k in range(_HALF):
