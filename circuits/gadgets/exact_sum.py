@@ -53,14 +53,16 @@ class Total:
 def fits(pieces: list[Piece]) -> bool:
     """True when every intermediate value of the limb chain stays clear of p."""
     try:
-        _plan("", pieces)
+        plan_limbs("", pieces)
     except BadInput:
         return False
     return True
 
 
 @dataclass(frozen=True)
-class _Stage:
+class Stage:
+    """One limb of a plan: its bits, its lowest carry, and the bits that spell the rest of it."""
+
     width: int
     carry_low: int
     carry_bits: int
@@ -72,7 +74,7 @@ def _refuse(name: str, low: int, high: int) -> BadInput:
     )
 
 
-def _plan(name: str, pieces: list[Piece], bare: int = P // 2) -> list[_Stage]:
+def plan_limbs(name: str, pieces: list[Piece], bare: int = P // 2) -> list[Stage]:
     """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range.
 
     A single piece whose total stays below ``bare`` needs no limb.
@@ -84,7 +86,7 @@ def _plan(name: str, pieces: list[Piece], bare: int = P // 2) -> list[_Stage]:
     single = pieces[-1]
     if len(pieces) == 1 and max(-single.low, single.high) * MAXIMUM_ROWS < bare:
         return []
-    stages: list[_Stage] = []
+    stages: list[Stage] = []
     carry_low = carry_high = 0
     for k, piece in enumerate(pieces):
         low, high = piece.low + carry_low, piece.high + carry_high
@@ -100,7 +102,7 @@ def _plan(name: str, pieces: list[Piece], bare: int = P // 2) -> list[_Stage]:
         spelled_high = (carry_high << width) + (1 << width) - 1
         if max(high - spelled_low, spelled_high - low) >= P:
             raise _refuse(name, min(low, spelled_low), max(high, spelled_high))
-        stages.append(_Stage(width, carry_low, bits))
+        stages.append(Stage(width, carry_low, bits))
     if max(-carry_low, carry_high) * MAXIMUM_ROWS >= P // 2:
         raise _refuse(name, carry_low * MAXIMUM_ROWS, carry_high * MAXIMUM_ROWS)
     return stages
@@ -125,7 +127,7 @@ def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
         public = builder.public(running.label)
         builder.constrain(f"{running.label} is public", last * (running.following - public))
 
-    limbs = accumulate(builder, name, pieces, _plan(name, pieces), 0, bind)
+    limbs = accumulate(builder, name, pieces, plan_limbs(name, pieces), 0, bind)
     minimum, maximum = total_range(pieces)
     return Total(tuple(running.limb for running in limbs), min(0, minimum), maximum)
 
@@ -142,7 +144,7 @@ def accumulate(
     builder: Builder,
     name: str,
     pieces: list[Piece],
-    stages: list[_Stage],
+    stages: list[Stage],
     start: int,
     bind: Callable[[RunningLimb], None],
 ) -> list[RunningLimb]:
@@ -189,7 +191,7 @@ def accumulate(
 def _fill(
     trace: Trace,
     pieces: list[Piece],
-    stages: list[_Stage],
+    stages: list[Stage],
     columns: list[tuple[list[Column], list[Column]]],
     top: Column,
     starts: list[int],

@@ -19,7 +19,7 @@ from circuits.builder import Builder, from_bits
 from circuits.circuit import Limb, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.field import P
-from circuits.gadgets.exact_sum import Piece, Total, _plan, accumulate, total_range
+from circuits.gadgets.exact_sum import Piece, Total, accumulate, plan_limbs, total_range
 
 _BARE = 1 << 28  # a counter without limbs: |start| and |total| stay below it
 
@@ -29,7 +29,7 @@ def add_total_sign(builder: Builder, name: str, pieces: list[Piece], start: int)
     lowest, highest = total_range(pieces)
     start = min(max(start, -(highest + 1)), -lowest)  # the sign stays as it was
     last = builder.selector("last")
-    stages = _plan(name, pieces, _BARE)
+    stages = plan_limbs(name, pieces, _BARE)
     top = accumulate(builder, name, pieces, stages, start, lambda _: None)[-1]
     least, greatest = (start + lowest) >> top.limb.shift, (start + highest) >> top.limb.shift
     width = max(greatest, -least - 1).bit_length()

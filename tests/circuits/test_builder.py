@@ -11,7 +11,7 @@ from circuits.builder import Builder, from_bits
 from circuits.circuit import MAXIMUM_DEGREE
 from circuits.errors import BadInput, InputReason
 from circuits.field import P
-from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, _plan, fits
+from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, fits, plan_limbs
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.schema import Schema
 from tests.circuits.logs import channel
@@ -83,7 +83,7 @@ def test_no_limb_can_wrap_around_the_field(width: int, count: int, below: int, a
     # sides must not differ by a multiple of p other than zero, and honest values must be spelled
     pieces = [piece(-below, above, k * width) for k in range(count)]
     try:
-        stages = _plan("test", pieces)
+        stages = plan_limbs("test", pieces)
     except BadInput as refusal:
         if refusal.reason is not InputReason.OVERFLOW:
             raise
