@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from circuits.circuit import (
@@ -14,6 +15,7 @@ from circuits.circuit import (
 from circuits.errors import BadInput, InputReason
 from circuits.expression import AtomKind, Expression, Graph, weighted_sum
 from circuits.schema import BLOCK_ELEMENTS, Schema
+from circuits.state import StateVariable
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,14 @@ class Column:
     next: Expression
 
 
+@dataclass(frozen=True)
+class Carried:
+    """A variable that a contract carries, and its limbs on this row."""
+
+    variable: StateVariable
+    limbs: tuple[Expression, ...]
+
+
 @dataclass
 class Builder:
     """Collects columns, constraints, public inputs and fillers; ``finish`` freezes them."""
@@ -32,16 +42,12 @@ class Builder:
     schema: Schema
     graph: Graph = field(default_factory=Graph)
     columns: list[str] = field(default_factory=list)
+    selectors: list[str] = field(default_factory=list)
     publics: list[str] = field(default_factory=list)
     constraints: list[Constraint] = field(default_factory=list)
     fillers: list[Filler] = field(default_factory=list)
+    carried: list[Carried] = field(default_factory=list)
     shared: dict[str, object] = field(default_factory=dict)
-
-    @property
-    def selectors(self) -> list[str]:
-        """Selector names in their fixed order."""
-        slots = range(1, self.schema.records_per_block)
-        return ["first", "last", "closing", "opening", *(f"padding{slot}" for slot in slots)]
 
     def column(self, name: str) -> Column:
         """A new committed column."""
@@ -56,8 +62,18 @@ class Builder:
         return [self.column(f"{name}[{k}]") for k in range(count)]
 
     def selector(self, name: str) -> Expression:
-        """A public row selector (see ``circuits.circuit.selector_rows``)."""
+        """A public row selector (see ``Layout.selector``)."""
+        if name not in self.selectors:
+            self.selectors.append(name)
         return self.graph.atom(AtomKind.SELECTOR, self.selectors.index(name))
+
+    def carry(self, name: str, limbs: Sequence[Expression], widths: Sequence[int]) -> None:
+        """Carry an integer from claim to claim: ``limbs`` are its columns' expressions of degree 1.
+
+        They hold the state before the claim up to the first record and keep what they are after
+        the last one; ``add_state_rows`` ties both ends to the commitments.
+        """
+        self.carried.append(Carried(StateVariable(name, tuple(widths)), tuple(limbs)))
 
     def public(self, name: str) -> Expression:
         """A new public input."""
@@ -94,6 +110,7 @@ class Builder:
             constraints=tuple(self.constraints),
             outcomes=tuple(outcomes),
             fillers=tuple(self.fillers),
+            state=tuple(carried.variable for carried in self.carried),
         )
 
 
@@ -118,7 +135,7 @@ class Log:
         return index
 
 
-def from_bits(bits: list[Column], *, following: bool = False) -> Expression:
+def from_bits(bits: Sequence[Column], *, following: bool = False) -> Expression:
     """The integer that little-endian bit columns spell, on this row or on the next."""
     values = [bit.next if following else bit.now for bit in bits]
     return weighted_sum(values, [1 << k for k in range(len(bits))])

@@ -1,9 +1,9 @@
 """The commitment chain over a device's log.
 
 ``h' = trunc8(P(h + role, block)) + h`` with P the Poseidon permutation of width 16. The role
-constant (genesis, data, closing) is added to the chaining half: block elements are free (a salt
-is any eight field elements), so a constant on that half could be absorbed by another block, while
-the chaining half is fixed by everything hashed before it.
+constant (genesis, data, closing, state) is added to the chaining half: block elements are free (a
+salt is any eight field elements), so a constant on that half could be absorbed by another block,
+while the chaining half is fixed by everything hashed before it.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Role(Enum):
     GENESIS = "genesis"
     DATA = "data"
     CLOSING = "closing"
+    STATE = "state"
 
 
 def sample_elements(seed: bytes, label: bytes, count: int) -> Array:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 
@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 from circuits.errors import Reason, Rejected
 from circuits.expression import Graph
-from circuits.field import Array, P
+from circuits.field import P
+from circuits.language.meaning import Meaning
 from circuits.layout import Layout
+from circuits.records import Records
 from circuits.schema import Schema
+from circuits.state import StateVariable, state_rows
 
-CIRCUIT_FORMAT = 1
+CIRCUIT_FORMAT = 2
 MAXIMUM_DEGREE = 3
 
 
@@ -36,18 +39,21 @@ class Trace:
     """The trace while it is filled: canonical ``uint32`` columns (columns, rows).
 
     ``blocks`` are the absorbed blocks of the active rows (active_rows, 8); rows from
-    ``layout.active_rows`` on are padding.
+    ``layout.active_rows`` on are padding, after those of the state after. ``before`` are the
+    carried values before the first record by name, absent ones 0.
     """
 
     columns: NDArray[np.uint32]
     layout: Layout
     blocks: NDArray[np.uint32]
+    before: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def data_rows(self) -> NDArray[np.bool_]:
         """True on rows that absorb readings; shape (active_rows,)."""
         mask = np.ones(self.layout.active_rows, dtype=np.bool_)
         mask[self.layout.closing] = False
+        mask[: self.layout.state_rows] = False
         return mask
 
     @cached_property
@@ -76,30 +82,30 @@ class Limb:
 class CompiledOutcome:
     """An outcome of the contract: how its integer total becomes the exact value.
 
-    value = total_factor * total + records_factor * records. A predicate's total is 1 or 0; what
-    does not add up over claims (``additive`` False) depends on where claims begin and end.
-    ``columns`` are those it adds to what the outcomes before it need.
+    value = unit * total. A predicate's total is 1 or 0; what does not add up over claims
+    (``additive`` False) depends on where claims begin and end. The public limbs spell
+    ``step * total``. ``meaning`` is the total in plain arithmetic. ``columns`` are those it adds to
+    what the outcomes before it need.
     """
 
     formula: str
-    aggregate: str
-    total_factor: Fraction
-    records_factor: Fraction
+    unit: Fraction
     minimum_total: int
     maximum_total: int
-    minimum: Fraction
     limbs: tuple[Limb, ...]
-    reference: Callable[[NDArray[np.uint64], bool], int]
+    meaning: Callable[[Meaning], int]
     additive: bool = True
+    step: int = 1
     columns: int = 0
 
-    def value(self, total: int, records: int) -> Fraction:
-        """The exact outcome in the formula's unit; linear, so totals of claims may be added."""
-        return self.total_factor * total + self.records_factor * records
+    @property
+    def minimum(self) -> Fraction:
+        """The least value that a claim can have."""
+        return self.unit * self.minimum_total
 
-    def total_of(self, records: NDArray[np.uint64], starts_epoch: bool) -> int:
-        """The integer total over raw records (n, elements): the meaning, in plain arithmetic."""
-        return self.reference(records, starts_epoch)
+    def value(self, total: int) -> Fraction:
+        """The exact outcome in the formula's unit."""
+        return self.unit * total
 
     def check_total(self, total: int) -> None:
         """Refuse (``OUTCOME_RANGE``) a total that no claim of the longest trace can reach."""
@@ -115,7 +121,7 @@ class CompiledOutcome:
         """The total as canonical field elements, lowest limb first."""
         out = []
         for limb in self.limbs:
-            part = total >> limb.shift
+            part = total * self.step >> limb.shift
             out.append(part % P if limb.width is None else part & ((1 << limb.width) - 1))
         return out
 
@@ -132,6 +138,7 @@ class Circuit:
     constraints: tuple[Constraint, ...]
     outcomes: tuple[CompiledOutcome, ...]
     fillers: tuple[Filler, ...]
+    state: tuple[StateVariable, ...] = ()
 
     @property
     def column_count(self) -> int:
@@ -148,6 +155,17 @@ class Circuit:
         """The highest constraint degree, selectors counted as one."""
         return max(c.degree for c in self.constraints)
 
+    @property
+    def state_rows(self) -> int:
+        """Rows that a commitment to the carried state takes; 0 when nothing is carried."""
+        return state_rows(self.state)
+
+    def measure(self, records: Records, before: Mapping[str, int]) -> Measured:
+        """Every outcome's total, and the state after: the meaning, in plain arithmetic."""
+        meaning = Meaning(self.schema, records, before)
+        totals = tuple(outcome.meaning(meaning) for outcome in self.outcomes)
+        return Measured(totals, dict(meaning.after))
+
     @cached_property
     def identifier(self) -> bytes:
         """SHA-256 over a canonical encoding of everything that defines the statement."""
@@ -161,32 +179,16 @@ class Circuit:
             "forms": [[f.constant, f.terms] for f in self.graph.forms],
             "constraints": [[c.name, c.form] for c in self.constraints],
             "limbs": [[[limb.shift, limb.width] for limb in o.limbs] for o in self.outcomes],
+            "steps": [o.step for o in self.outcomes],
+            "state": [v.widths for v in self.state],
         }
         encoded = json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
         return hashlib.sha256(b"zkmeter circuit\n" + encoded).digest()
 
 
-def selector_rows(layout: Layout) -> dict[str, NDArray[np.int64]]:
-    """For each selector the rows on which it is 1; everywhere else on the trace it is 0."""
-    rows = {
-        "first": np.array([0], dtype=np.int64),
-        "last": np.array([layout.active_rows - 1], dtype=np.int64),
-        "closing": layout.closing,
-        "opening": layout.opening,
-    }
-    for slot in range(1, layout.records_per_block):
-        rows[f"padding{slot}"] = layout.partial[layout.filled <= slot]
-    return rows
+@dataclass(frozen=True)
+class Measured:
+    """Integer totals, one per outcome, and the carried values after the last record."""
 
-
-def public_inputs(
-    circuit: Circuit,
-    chain_in: tuple[int, ...],
-    chain_out: tuple[int, ...],
-    totals: tuple[int, ...],
-) -> Array:
-    """The public input vector in the circuit's order: both chain values, then limbs."""
-    values = [*chain_in, *chain_out]
-    for outcome, total in zip(circuit.outcomes, totals, strict=True):
-        values += outcome.public_limbs(total)
-    return np.array(values, dtype=np.uint64)
+    totals: tuple[int, ...]
+    after: dict[str, int]

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     # 5. head
     HEAD_MISMATCH = "HEAD_MISMATCH"
     EPOCH_LINK = "EPOCH_LINK"
+    STATE_MISMATCH = "STATE_MISMATCH"
     EQUIVOCATION = "EQUIVOCATION"
     # 6. circuit and parameters
     CIRCUIT_MISMATCH = "CIRCUIT_MISMATCH"

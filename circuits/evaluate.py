@@ -74,7 +74,6 @@ class Interpreter:
     """A circuit prepared for repeated evaluation."""
 
     def __init__(self, circuit: Circuit) -> None:
-        self.circuit = circuit
         graph = circuit.graph
         self.atom_count = len(graph.atoms)
         kinds = np.array([int(a.kind) for a in graph.atoms])
@@ -84,35 +83,8 @@ class Interpreter:
             for kind in AtomKind
             if kind is not AtomKind.PRODUCT
         }
-        self._levels = self._products_by_level()
+        self._levels = _products_by_level(circuit)
         self._constraints = FormBatch.of(circuit, [c.form for c in circuit.constraints])
-
-    def _products_by_level(self) -> list[_Level]:
-        graph = self.circuit.graph
-        level = [0] * self.atom_count
-        groups: dict[int, list[int]] = {}
-        for index, atom in enumerate(graph.atoms):
-            if atom.kind is AtomKind.PRODUCT:
-                below = [
-                    level[a] for f in (atom.index, atom.other) for a, _ in graph.forms[f].terms
-                ]
-                level[index] = 1 + max(below, default=0)
-                groups.setdefault(level[index], []).append(index)
-        out = []
-        for _, members in sorted(groups.items()):
-            needed = sorted(
-                {f for m in members for f in (graph.atoms[m].index, graph.atoms[m].other)}
-            )
-            place = {form: k for k, form in enumerate(needed)}
-            out.append(
-                _Level(
-                    np.array(members),
-                    FormBatch.of(self.circuit, needed),
-                    np.array([place[graph.atoms[m].index] for m in members]),
-                    np.array([place[graph.atoms[m].other] for m in members]),
-                )
-            )
-        return out
 
     def constraints(
         self,
@@ -142,6 +114,30 @@ class Interpreter:
             forms = level.forms.evaluate(values, one)
             values[level.atoms] = multiply(forms[level.left], forms[level.right])
         return self._constraints.evaluate(values, one)
+
+
+def _products_by_level(circuit: Circuit) -> list[_Level]:
+    graph = circuit.graph
+    level = [0] * len(graph.atoms)
+    groups: dict[int, list[int]] = {}
+    for index, atom in enumerate(graph.atoms):
+        if atom.kind is AtomKind.PRODUCT:
+            below = [level[a] for f in (atom.index, atom.other) for a, _ in graph.forms[f].terms]
+            level[index] = 1 + max(below, default=0)
+            groups.setdefault(level[index], []).append(index)
+    out = []
+    for _, members in sorted(groups.items()):
+        needed = sorted({f for m in members for f in (graph.atoms[m].index, graph.atoms[m].other)})
+        place = {form: k for k, form in enumerate(needed)}
+        out.append(
+            _Level(
+                np.array(members),
+                FormBatch.of(circuit, needed),
+                np.array([place[graph.atoms[m].index] for m in members]),
+                np.array([place[graph.atoms[m].other] for m in members]),
+            )
+        )
+    return out
 
 
 _PREPARED: WeakKeyDictionary[Circuit, Interpreter] = WeakKeyDictionary()

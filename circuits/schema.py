@@ -18,7 +18,8 @@ MAX_DT_MS = 2**DT_BITS - 1
 class Channel:
     """One channel: value = raw * scale + offset, raw an unsigned integer of ``bits`` bits.
 
-    Readings stop at 2^bits - 2; the all-ones code is reserved for a missed sample.
+    Readings stop at 2^bits - 2; the all-ones code is reserved for a missed sample. With
+    ``may_miss`` formulas leave out the records on which the channel has that code.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Channel:
     bits: int
     scale: Fraction
     offset: Fraction
+    may_miss: bool = False
 
     @property
     def maximum_raw(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuits.circuit import Circuit, Trace, selector_rows
+from circuits.circuit import Circuit, Trace
 from circuits.evaluate import interpreter
 from circuits.expression import AtomKind
 from circuits.field import Array, multiply
@@ -33,8 +33,8 @@ def check_trace(
     prepared = interpreter(circuit)
     columns = trace.columns.astype(np.uint64)
     selectors = np.zeros((len(circuit.selectors), trace.columns.shape[1]), dtype=np.uint64)
-    for k, places in enumerate(selector_rows(trace.layout).values()):
-        selectors[k, places] = 1
+    for k, name in enumerate(circuit.selectors):
+        selectors[k, trace.layout.selector(name)] = 1
     failures: list[Failure] = []
     for start in range(0, rows, _CHUNK_ROWS):
         stop = min(start + _CHUNK_ROWS, rows)

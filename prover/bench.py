@@ -15,6 +15,7 @@ from nacl.signing import SigningKey
 from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
 from circuits.errors import BadInput, InputReason
+from circuits.records import Records
 from circuits.schema import Channel, Schema
 from circuits.statement import Statement
 from prover.device import DeviceState, SoftwareDevice
@@ -65,11 +66,9 @@ def bench_statement(readings: int) -> tuple[Circuit, Statement, tuple[WindowLog,
     device = SoftwareDevice(Path(), SigningKey(bytes(32)), bytes(32), DeviceState())
     made = device.record_epoch(SCHEMA, windows)
     circuit = compile_circuit(SCHEMA, FORMULAS)
-    statement = Statement(
-        terms_digest=bytes(32),
-        checkpoints=tuple(signed.checkpoint for signed in made.checkpoints),
-        totals=tuple(outcome.total_of(raw, True) for outcome in circuit.outcomes),
-    )
+    checkpoints = tuple(signed.checkpoint for signed in made.checkpoints)
+    measured = circuit.measure(Records.between(checkpoints, raw), {})
+    statement = Statement(bytes(32), checkpoints, measured.totals)
     return circuit, statement, made.windows
 
 
@@ -117,7 +116,7 @@ def _result(
         circuit.max_degree,
     )
     return BenchResult(
-        readings=statement.records,
+        readings=sum(statement.counts),
         rows=shape.rows,
         columns=shape.columns,
         parameter_set=parameters.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +11,13 @@ from nacl.signing import SigningKey
 
 from circuits.checkpoint import Checkpoint, Link
 from circuits.errors import BadInput, InputReason, Rejected
+from circuits.records import Records
+from circuits.state import initial_opening
 from circuits.statement import Statement
 from prover.log import WindowLog
 from prover.prove import prove
-from prover.statements import Span, Statements, open_statements
+from prover.state import Openings, link_state, opening_at
+from prover.statements import Counted, Span, Statements, open_statements
 from prover.store import Store, StoredEpoch, open_store
 from verifier.claim import (
     MAXIMUM_CHECKPOINTS,
@@ -32,6 +35,7 @@ from verifier.kernel.verify import proof_shape
 from verifier.signatures import public_key
 
 Progress = Callable[[str, float], None]
+_WINDOWS_AT_ONCE = 64  # where claims may be cut anywhere
 
 
 @dataclass(frozen=True)
@@ -47,15 +51,49 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """Windows in a row: their totals and what is carried after them, checkpoints and raw records.
+
+    ``checkpoints`` are one more than ``windows``.
+    """
+
+    totals: Totals
+    carried: Mapping[str, int]
+    checkpoints: tuple[SignedCheckpoint, ...]
+    windows: tuple[WindowLog, ...]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a contract counted up to a place; ``place`` is None at the contract's start."""
+
+    totals: Totals
+    carried: Mapping[str, int]
+    place: Checkpoint | None
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Everything that a claim over ``span`` needs but its proof."""
+    """Everything that a claim over ``span`` needs but its proof.
+
+    ``carried`` is what the contract carries after it; ``state`` opens both commitments of the
+    statement where the contract carries state.
+    """
 
     span: Span
     checkpoints: tuple[SignedCheckpoint, ...]
     windows: tuple[WindowLog, ...]
     own: Totals
     before: Totals
+    carried: Mapping[str, int]
     statement: Statement
+    state: Openings | None = None
+
+    @property
+    def after(self) -> Counted:
+        """What the contract counts up to the claim's end."""
+        total = self.before + self.own
+        return Counted(total.totals, total.records, self.carried)
 
 
 def wrong_windows(message: str) -> BadInput:
@@ -79,10 +117,15 @@ def choose_epoch(
     raise wrong_windows(f"no epoch of the contract's device has windows {first}..{last}")
 
 
-def window_totals(
-    terms: Terms, store: Store, stored: StoredEpoch, first: int, last: int
-) -> tuple[Totals, list[SignedCheckpoint], list[WindowLog]]:
-    """Totals over windows first..last, with their checkpoints first..last+1 and raw records.
+def measure_windows(
+    terms: Terms,
+    store: Store,
+    stored: StoredEpoch,
+    first: int,
+    last: int,
+    carried: Mapping[str, int],
+) -> Measured:
+    """Measure windows first..last, ``carried`` being what the contract carries before them.
 
     ``first`` is where a claim may begin. An outcome that does not add up is taken claim by claim,
     as the contract's windows per claim cut the windows from ``first`` on.
@@ -96,27 +139,38 @@ def window_totals(
                 f"{store.path}: epoch {stored.epoch} window {closed.checkpoint.index - 1} does not"
                 " hold as many records as its checkpoint says",
             )
-    sums = [0] * len(terms.outcomes)
-    together = terms.windows_per_claim or 1
-    for begin in range(0, len(logs), together):
-        readings = np.concatenate([log.records for log in logs[begin : begin + together]])
-        starts_epoch = checkpoints[begin].checkpoint.records_in_epoch == 0
-        for place, outcome in enumerate(terms.circuit.outcomes):
-            sums[place] += outcome.total_of(readings, starts_epoch)
-    records = sum(len(log.records) for log in logs)
-    return Totals(tuple(sums), records), checkpoints, logs
+    rows = np.concatenate([log.records for log in logs])
+    sums = (0,) * len(terms.outcomes)
+    records = Records.between([signed.checkpoint for signed in checkpoints], rows)
+    for piece in records.split(terms.windows_per_claim or _WINDOWS_AT_ONCE):
+        measured = terms.circuit.measure(piece, carried)
+        sums = tuple(a + b for a, b in zip(sums, measured.totals, strict=True))
+        carried = measured.after
+    return Measured(Totals(sums, len(rows)), carried, tuple(checkpoints), tuple(logs))
 
 
-def totals_before(
-    terms: Terms, store: Store, epochs: Sequence[StoredEpoch], current: StoredEpoch, first: int
-) -> Totals:
-    """Totals from the contract's start up to window ``first`` of epoch ``current``."""
+def standing_before(
+    terms: Terms,
+    store: Store,
+    epochs: Sequence[StoredEpoch],
+    current: StoredEpoch,
+    first: int,
+    statements: Statements | None = None,
+) -> Standing:
+    """Where the contract stands before window ``first`` of epoch ``current``.
+
+    Measured from the contract's start, or from where an earlier claim of ``statements`` ended.
+    """
     start_epoch, start_index = _counted_from(terms, store, epochs, current)
     if (current.epoch, first) < (start_epoch, start_index):
         raise wrong_windows(
             f"the contract starts at checkpoint {start_index} of epoch {start_epoch}"
         )
-    found = Totals((0,) * len(terms.outcomes), 0)
+    if (current.epoch, first) > (start_epoch, start_index) and statements is not None:
+        known = _claimed_before(terms, store, epochs, current, first, statements)
+        if known is not None:
+            return known
+    found = Standing(Totals((0,) * len(terms.outcomes), 0), {}, None)
     by_number = {stored.epoch: stored for stored in epochs}
     for number in range(start_epoch, current.epoch + 1):
         stored = by_number.get(number)
@@ -126,8 +180,33 @@ def totals_before(
         high = (first if number == current.epoch else stored.windows) - 1
         if low <= high:
             _check_fits(terms, stored)
-            found += window_totals(terms, store, stored, low, high)[0]
+            more = measure_windows(terms, store, stored, low, high, found.carried)
+            place = more.checkpoints[-1].checkpoint
+            found = Standing(found.totals + more.totals, more.carried, place)
     return found
+
+
+def _claimed_before(
+    terms: Terms,
+    store: Store,
+    epochs: Sequence[StoredEpoch],
+    current: StoredEpoch,
+    first: int,
+    statements: Statements,
+) -> Standing | None:
+    """What an earlier claim counted that ended where window ``first`` begins."""
+    epoch, index = current.epoch, first
+    if first == 0:
+        ended = [stored for stored in epochs if stored.epoch == current.epoch - 1]
+        if not ended:
+            return None
+        epoch, index = ended[0].epoch, ended[0].windows
+    (signed,) = store.checkpoints(current.device, epoch, index, index)
+    counted = statements.counted_at(terms.digest, signed.checkpoint.digest)
+    if counted is None or len(counted.totals) != len(terms.outcomes):
+        return None
+    totals = Totals(counted.totals, counted.records)
+    return Standing(totals, counted.carried, signed.checkpoint)
 
 
 def _counted_from(
@@ -187,25 +266,60 @@ def _check_policy(terms: Terms, checkpoints: Sequence[Checkpoint], windows_in_ep
 
 
 def plan_claim(
-    contract: SignedContract, store: Store, first: int, last: int, epoch: int | None = None
+    contract: SignedContract,
+    operator_key: SigningKey,
+    store: Store,
+    first: int,
+    last: int,
+    epoch: int | None = None,
+    statements: Statements | None = None,
 ) -> Plan:
-    """Everything of a claim but its proof; ``BadInput`` WINDOWS or STORE_CORRUPT."""
+    """Everything of a claim but its proof; ``BadInput`` WINDOWS or STORE_CORRUPT.
+
+    With ``statements`` the log before the claim is measured from the last claim on only.
+    """
     terms = contract.terms
     device = terms.parties.device
     epochs = store.epochs(device)
     current = choose_epoch(epochs, first, last, epoch)
     _check_fits(terms, current)
-    before = totals_before(terms, store, epochs, current, first)
-    own, checkpoints, windows = window_totals(terms, store, current, first, last)
-    plain = tuple(signed.checkpoint for signed in checkpoints)
-    statement = Statement(terms.digest, plain, own.totals)
+    before = standing_before(terms, store, epochs, current, first, statements)
+    own = measure_windows(terms, store, current, first, last, before.carried)
+    checkpoints = tuple(signed.checkpoint for signed in own.checkpoints)
+    state = _openings(terms, operator_key, before, own)
+    link = None
+    if state is not None:
+        link = link_state(terms.circuit, checkpoints[0], checkpoints[-1], state)
+    statement = Statement(terms.digest, checkpoints, own.totals.totals, link)
     try:
-        _check_policy(terms, plain, current.windows)
+        _check_policy(terms, checkpoints, current.windows)
         proof_shape(terms.circuit, PARAMETER_SETS[terms.parameter_set], statement)
     except Rejected as rejected:
         raise wrong_windows(f"windows {first}..{last}: {rejected}") from None
     span = Span(terms.digest, device, current.epoch, first, last)
-    return Plan(span, tuple(checkpoints), tuple(windows), own, before, statement)
+    return Plan(
+        span,
+        own.checkpoints,
+        own.windows,
+        own.totals,
+        before.totals,
+        own.carried,
+        statement,
+        state,
+    )
+
+
+def _openings(
+    terms: Terms, operator_key: SigningKey, before: Standing, own: Measured
+) -> Openings | None:
+    """The openings of the state before and after a claim; None where nothing is carried."""
+    if not terms.circuit.state:
+        return None
+    opening = initial_opening()
+    if before.place is not None:
+        opening = opening_at(operator_key, terms.digest, before.place, before.carried)
+    last = own.checkpoints[-1].checkpoint
+    return opening, opening_at(operator_key, terms.digest, last, own.carried)
 
 
 def make_claim(
@@ -221,7 +335,9 @@ def make_claim(
         raise BadInput(InputReason.KEY, f"contract {terms.name!r}: this key is not the operator's")
     statements.require_free(plan.span)
     parameters = PARAMETER_SETS[terms.parameter_set]
-    proof = prove(terms.circuit, parameters, plan.statement, plan.windows, progress)
+    proof = prove(
+        terms.circuit, parameters, plan.statement, plan.windows, progress, state=plan.state
+    )
     claim = build_claim(
         terms,
         plan.checkpoints,
@@ -230,10 +346,12 @@ def make_claim(
         plan.before.totals,
         proof,
         operator_key,
+        plan.statement.state,
     )
     # whether flags that the contract refuses are waived is the supplier's to say
     checked = check_claim(decode_claim(claim.encode()), contract, flags_waived=True)
-    statements.record(plan.span, claim.statement_digest)
+    last = plan.checkpoints[-1].checkpoint
+    statements.record(plan.span, claim.statement_digest, last.digest, plan.after)
     return claim, checked
 
 
@@ -248,7 +366,6 @@ def claim_windows(
 ) -> tuple[Claim, CheckedClaim]:
     """One claim over windows first..last inclusive, from directories."""
     contract.require_signed()
-    with open_store(store_directory) as store:
-        plan = plan_claim(contract, store, *windows, epoch)
-    with open_statements(keys_directory) as statements:
+    with open_store(store_directory) as store, open_statements(keys_directory) as statements:
+        plan = plan_claim(contract, operator_key, store, *windows, epoch, statements)
         return make_claim(contract, operator_key, plan, statements, progress)

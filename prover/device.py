@@ -19,10 +19,11 @@ import numpy as np
 from nacl.signing import SigningKey
 from numpy.typing import NDArray
 
-from circuits.chain import CHAIN_ELEMENTS, pack_records, window_salt
-from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, as_chain
+from circuits.chain import CHAIN_ELEMENTS, Role, pack_records, window_salt
+from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, Status, as_chain
 from circuits.errors import BadInput, InputReason
 from circuits.field import P
+from circuits.gadgets.log_hash import ROW_ROLES
 from circuits.schema import Schema
 from prover.kernels.poseidon import chain_rows
 from prover.log import ImportedWindow, WindowLog
@@ -121,6 +122,7 @@ class SoftwareDevice:
         for window, chain in zip(windows, chains, strict=True):
             last = checkpoints[-1]
             count = len(window.records)
+            missed = Status.MISSED if has_missed(schema, window.records) else Status.NONE
             checkpoints.append(
                 replace(
                     last,
@@ -130,6 +132,7 @@ class SoftwareDevice:
                     start_ms=window.start_ms,
                     end_ms=window.end_ms,
                     chain=chain,
+                    flags=last.flags | missed,
                     link=None,
                 )
             )
@@ -164,6 +167,12 @@ class SoftwareDevice:
         return replace(blank, chain=blank.genesis_chain())
 
 
+def has_missed(schema: Schema, records: NDArray[np.uint64]) -> bool:
+    """Whether a record holds a channel's reserved code: a sample was missed."""
+    codes = np.array([channel.maximum_code for channel in schema.channels], dtype=np.uint64)
+    return bool((records[:, : len(codes)] == codes).any())
+
+
 def chain_values(
     start: tuple[int, ...], width: int, windows: Sequence[WindowLog]
 ) -> list[tuple[int, ...]]:
@@ -176,10 +185,10 @@ def chain_values(
         blocks += [data, window.salt.reshape(1, CHAIN_ELEMENTS)]
         rows += len(data) + 1
         ends.append(rows - 1)
-    closing = np.zeros(rows, dtype=np.bool_)
-    closing[ends] = True
+    roles = np.full(rows, ROW_ROLES.index(Role.DATA), dtype=np.uint8)
+    roles[ends] = ROW_ROLES.index(Role.CLOSING)
     values = chain_rows(
-        np.array(start, dtype=np.uint32), np.concatenate(blocks).astype(np.uint32), closing
+        np.array(start, dtype=np.uint32), np.concatenate(blocks).astype(np.uint32), roles
     )
     return [as_chain(values[end]) for end in ends]
 

@@ -2,6 +2,9 @@
 
 Nothing is written here: a file gives windows or one ``BadInput`` that names file, row and column.
 Rows are counted from 1 at the first row below the header. A reading is never echoed.
+
+Where the contract lets a channel miss samples, an empty cell becomes the reserved code; where it
+lets every channel miss and fixes a period, so does each period that is absent from the log.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from verifier.files import describe
 
 Progress = Callable[[str, float], None]
 MAXIMUM_WINDOWS = 10_000_000
+MAXIMUM_MISSED = 1_000_000  # records absent in a row; a longer gap is a new epoch's
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _FRACTION = re.compile(r"[.,]([0-9]+)")
@@ -80,6 +84,7 @@ class _LogReader:
         self.raw = array("Q")
         self._coders = [RawCoder(c) for c in terms.channels]
         self._has_dt = terms.schema.has_dt
+        self._all_may_miss = all(c.may_miss for c in terms.schema.channels)
 
     def fail(self, reason: InputReason, message: str, column: str | None = None) -> NoReturn:
         """Raise ``BadInput`` for the current row."""
@@ -135,6 +140,7 @@ class _LogReader:
         try:
             moment = parse_time(cells[time_at])
             step = self._step(moment)
+            self._fill_gap(step)
             for name, position, coder in places:
                 column = name
                 self.raw.append(coder.raw(cells[position]))
@@ -144,6 +150,15 @@ class _LogReader:
             self.raw.append(step)
         self.times.append(moment)
 
+    def _fill_gap(self, step: int) -> None:
+        """Records in which every channel was missed, for the periods that the log leaves out."""
+        period = self.terms.log.period_ms
+        if period is None:
+            return
+        for _ in range(step // period - 1):
+            self.raw.extend(channel.maximum_code for channel in self.terms.schema.channels)
+            self.times.append(self.times[-1] + period)
+
     def _step(self, moment: int) -> int:
         """Milliseconds since the record before, checked; 0 on the first record."""
         if not self.times:
@@ -151,17 +166,28 @@ class _LogReader:
         step = moment - self.times[-1]
         if step < 0:
             raise CellError(InputReason.CSV_TIME_ORDER, "earlier than the row before")
-        if self._has_dt:
+        period = self.terms.log.period_ms
+        if period is None:
             if step > MAX_DT_MS:
                 raise CellError(
-                    InputReason.CSV_TIME_GAP,
-                    f"more than {MAX_DT_MS} ms after the row before",
+                    InputReason.CSV_TIME_GAP, f"more than {MAX_DT_MS} ms after the row before"
                 )
-        elif step != self.terms.log.period_ms:
+        elif step != period and not self._all_may_miss:
             raise CellError(
                 InputReason.CSV_TIME_GAP,
-                f"not {self.terms.log.period_ms} ms after the row before, as the contract's period"
-                " says (missing samples are not supported yet)",
+                f"not {period} ms after the row before, as the contract's period says (no sample"
+                " may be missing unless the contract says may_miss of every channel)",
+            )
+        elif not step or step % period:
+            raise CellError(
+                InputReason.CSV_TIME_GAP,
+                f"not a multiple of {period} ms, the contract's period, after the row before",
+            )
+        elif step // period > MAXIMUM_MISSED:
+            raise CellError(
+                InputReason.CSV_TIME_GAP,
+                f"more than {MAXIMUM_MISSED} periods after the row before: import what follows as"
+                " a log of its own",
             )
         return step
 

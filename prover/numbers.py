@@ -35,7 +35,12 @@ class RawCoder:
         self._factors: dict[int, tuple[int, int, int]] = {}
 
     def raw(self, cell: str) -> int:
-        """The raw reading of a cell; ``CellError`` CSV_NUMBER, CSV_ROUNDING or CSV_RANGE."""
+        """The raw reading of a cell; ``CellError`` CSV_NUMBER, CSV_ROUNDING or CSV_RANGE.
+
+        An empty cell is the reserved code where the contract lets the channel miss samples.
+        """
+        if self.terms.channel.may_miss and not cell.strip():
+            return self.terms.channel.maximum_code
         mantissa, exponent = _decimal(cell)
         factors = self._factors.get(exponent)
         if factors is None:

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from circuits.circuit import Circuit, Trace, selector_rows
+from circuits.circuit import Circuit, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.field import (
     DEGREE,
@@ -40,6 +40,7 @@ from prover.kernels.program import Program, assemble, evaluate
 from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
+from prover.state import Openings
 from prover.witness import fill_trace
 from verifier.kernel.fri import layer_shift
 from verifier.kernel.parameters import ParameterSet
@@ -63,9 +64,12 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     windows: Sequence[WindowLog],
     progress: Progress | None = None,
     *,
+    state: Openings | None = None,
     check: bool = True,
 ) -> bytes:
     """Canonical proof bytes for ``statement`` over the raw logs of its windows.
+
+    ``state`` opens the statement's two commitments where the circuit carries state.
 
     Raises ``Rejected`` (TRACE_LENGTH) for too many rows and ``BadInput`` (STORE_CORRUPT), naming
     the constraint, when the logs do not satisfy the statement. ``check=False`` proves regardless:
@@ -75,7 +79,7 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     # 1. Shape.
     shape = proof_shape(circuit, parameters, statement)
     report("witness", 0.0)
-    trace = fill_trace(circuit, statement, windows, shape.log2_rows, parameters.random_rows)
+    trace = fill_trace(circuit, statement, windows, shape.log2_rows, parameters.random_rows, state)
 
     # 2. Commit to the trace; alpha.
     report("trace commitment", 0.1)
@@ -176,27 +180,29 @@ def _quotient(
     alpha: Array,
 ) -> Words:
     """Natural-order coefficients (4N, 6) of sum alpha^i C_i * exempt / (X^N - 1)."""
-    selectors = np.zeros((len(circuit.selectors), shape.rows), dtype=np.uint32)
-    for k, rows in enumerate(selector_rows(trace.layout).values()):
-        selectors[k, rows] = 1
+    # one more column than selectors, for the exempt rows' polynomial
+    selectors = np.zeros((len(circuit.selectors) + 1, shape.rows), dtype=np.uint32)
+    for k, name in enumerate(circuit.selectors):
+        selectors[k, trace.layout.selector(name)] = 1
     public_columns = to_groups(selectors)
     interpolate(public_columns)
-    exempt_lane = len(circuit.selectors)
-    public_columns[0, :, exempt_lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
+    group, lane = divmod(len(circuit.selectors), LANES)
+    public_columns[group, :, lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
     extended = extend(public_columns, GENERATOR, QUOTIENT_BLOWUP)
 
+    scratch = None if committed.extended is not None else np.empty_like(committed.coefficients)
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
     values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
     for coset in range(QUOTIENT_BLOWUP):
         start = GENERATOR * pow(step, coset, P) % P
         scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
-        factors = extended[coset, 0, :, exempt_lane].astype(np.uint64) * scale % _P
+        factors = extended[coset, group, :, lane].astype(np.uint64) * scale % _P
         values[0, coset::QUOTIENT_BLOWUP, :DEGREE] = evaluate(
             _program(circuit),
             statement.public_inputs(circuit),
             alpha,
-            committed.extended[coset * stride],
+            committed.coset(coset * stride, scratch),
             extended[coset],
             factors.astype(np.uint32),
         )

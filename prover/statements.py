@@ -2,13 +2,15 @@
 
 A supplier could reject a claim and ask again with shifted thresholds until it knew a reading. So
 before a claim leaves, the operator's directory durably records which statement was made over each
-window, and another statement over a recorded window is refused.
+window, and another statement over a recorded window is refused. What the contract counts up to the
+end of a claim is kept with it, so that the next claim need not measure the log from its beginning.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +19,16 @@ from circuits.errors import BadInput, InputReason
 from prover.database import checked_rows, connection, transaction
 
 STATEMENTS_NAME = "statements.sqlite3"
-_VERSION = 1
+_VERSION = 2
 _SCRIPT = """
 CREATE TABLE statements (
     terms BLOB NOT NULL, device BLOB NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
     first INTEGER NOT NULL, last INTEGER NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (terms, device, epoch, number)
+) STRICT;
+CREATE TABLE standings (
+    terms BLOB NOT NULL, checkpoint BLOB NOT NULL, counted TEXT NOT NULL,
+    PRIMARY KEY (terms, checkpoint)
 ) STRICT
 """
 
@@ -43,6 +49,32 @@ class Span:
         return self.terms_digest, self.device, self.epoch
 
 
+@dataclass(frozen=True)
+class Counted:
+    """What a contract counts up to a checkpoint: totals, records, carried values by name."""
+
+    totals: tuple[int, ...]
+    records: int
+    carried: Mapping[str, int]
+
+    def encode(self) -> str:
+        """JSON text; integers may be of any size."""
+        return json.dumps([list(self.totals), self.records, dict(self.carried)])
+
+    @classmethod
+    def decode(cls, text: str, path: Path) -> Counted:
+        """The inverse; ``STORE_CORRUPT`` on anything else."""
+        try:
+            totals, records, carried = json.loads(text)
+            counted = cls(tuple(totals), records, dict(carried))
+        except (ValueError, TypeError, RecursionError):
+            raise BadInput(InputReason.STORE_CORRUPT, f"{path}: damaged (standings)") from None
+        numbers = (*counted.totals, counted.records, *counted.carried.values())
+        if not all(type(number) is int for number in numbers):
+            raise BadInput(InputReason.STORE_CORRUPT, f"{path}: damaged (standings)")
+        return counted
+
+
 class Statements:
     """The open record; use ``open_statements``."""
 
@@ -59,9 +91,28 @@ class Statements:
             if (first, last) != (span.first, span.last):
                 raise self._conflict(span, number, first, last)
 
-    def record(self, span: Span, statement_digest: bytes) -> None:
-        """Durably record a statement (32-byte digest); the same one again is fine."""
+    def counted_at(self, terms_digest: bytes, checkpoint_digest: bytes) -> Counted | None:
+        """What was counted up to a checkpoint where a recorded claim ended."""
+        rows = self._db.execute(
+            "SELECT counted FROM standings WHERE terms = ? AND checkpoint = ?",
+            (terms_digest, checkpoint_digest),
+        )
+        for (text,) in checked_rows(self.path, rows, (str,)):
+            return Counted.decode(text, self.path)
+        return None
+
+    def record(
+        self, span: Span, statement_digest: bytes, checkpoint_digest: bytes, after: Counted
+    ) -> None:
+        """Durably record a statement (32-byte digest); the same one again is fine.
+
+        ``after`` is what is counted up to the claim's last checkpoint.
+        """
         with transaction(self._db):
+            self._db.execute(
+                "INSERT OR REPLACE INTO standings VALUES (?, ?, ?)",
+                (span.terms_digest, checkpoint_digest, after.encode()),
+            )
             found = self._recorded(span)
             for number, first, last, digest in found:
                 if (first, last, digest) != (span.first, span.last, statement_digest):

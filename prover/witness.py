@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuits.chain import pack_records
 from circuits.circuit import Circuit, Trace
 from circuits.errors import BadInput, InputReason
+from circuits.gadgets.log_hash import row_roles
 from circuits.schema import BLOCK_ELEMENTS
+from circuits.state import chain_before, state_blocks
 from circuits.statement import Statement
+from prover.kernels.montgomery import Words
 from prover.kernels.poseidon import fill_log_hash
 from prover.log import WindowLog
 from prover.randomness import random_elements
+from prover.state import Openings
 
 
 def fill_trace(
@@ -22,33 +27,65 @@ def fill_trace(
     windows: Sequence[WindowLog],
     log2_rows: int,
     random_rows: int,
+    state: Openings | None = None,
 ) -> Trace:
     """The trace (columns, 2^log2_rows); its last ``random_rows`` rows are uniform in every column.
 
-    ``windows`` are the raw records between the statement's checkpoints. Only their number of rows
-    is checked here (``BadInput`` STORE_CORRUPT: the kernels index by it); another wrong log gives a
-    trace that violates constraints.
+    ``windows`` are the raw records between the statement's checkpoints, ``state`` the openings of
+    what is carried before and after them. Only their sizes are checked here (``BadInput``
+    STORE_CORRUPT: the kernels index by them); another wrong log or state gives a trace that
+    violates constraints.
     """
-    schema = circuit.schema
-    layout = statement.layout(schema.records_per_block)
-    blocks = np.concatenate(
-        [
-            piece
-            for window in windows
-            for piece in (pack_records(window.records, schema.width), window.salt[None, :])
-        ]
-    ).astype(np.uint32)
-    if blocks.shape != (layout.active_rows, BLOCK_ELEMENTS):
+    _require_state(circuit, statement, state)
+    layout = statement.layout(circuit)
+    blocks = _log_blocks(circuit, windows)
+    if len(blocks) != layout.active_rows - layout.state_rows:
         raise BadInput(
             InputReason.STORE_CORRUPT, "the log has other record counts than its checkpoints"
         )
+    before, after = (_state_blocks(circuit, state, side) for side in (0, 1))
     rows = 1 << log2_rows
     usable = rows - random_rows
-    trace = Trace(np.zeros((circuit.column_count, rows), dtype=np.uint32), layout, blocks)
-    fill_log_hash(
-        trace.columns, np.array(statement.checkpoints[0].chain), blocks, ~trace.data_rows, usable
+    trace = Trace(
+        np.zeros((circuit.column_count, rows), dtype=np.uint32),
+        layout,
+        np.concatenate([before, blocks]),
+        {} if state is None else state[0].values,
     )
     for fill in circuit.fillers:
         fill(trace)
+    first, roles, start = statement.checkpoints[0], row_roles(layout), layout.state_rows
+    if state is not None:
+        chain = np.array(chain_before(first))
+        fill_log_hash(trace.columns[:, :start], chain, before, roles[:start], start)
+    fill_log_hash(
+        trace.columns[:, start:],
+        np.array(first.chain),
+        np.concatenate([blocks, after]),
+        roles[start:],
+        usable - start,
+    )
     trace.columns[:, usable:] = random_elements(circuit.column_count, random_rows)
     return trace
+
+
+def _require_state(circuit: Circuit, statement: Statement, state: Openings | None) -> None:
+    for given in (state, statement.state):
+        if (given is not None) != bool(circuit.state):
+            what = "is missing" if circuit.state else "is given, but nothing is carried"
+            raise BadInput(InputReason.STORE_CORRUPT, f"carried state {what}")
+
+
+def _log_blocks(circuit: Circuit, windows: Sequence[WindowLog]) -> Words:
+    width = circuit.schema.width
+    pieces: list[NDArray[np.uint64]] = []
+    for window in windows:
+        pieces += [pack_records(window.records, width), window.salt.reshape(1, BLOCK_ELEMENTS)]
+    return np.concatenate(pieces).astype(np.uint32)
+
+
+def _state_blocks(circuit: Circuit, state: Openings | None, side: int) -> Words:
+    """The blocks of one commitment; none where nothing is carried."""
+    if state is None:
+        return np.zeros((0, BLOCK_ELEMENTS), dtype=np.uint32)
+    return state_blocks(circuit.state, state[side]).astype(np.uint32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 import numpy as np
@@ -13,9 +13,13 @@ from numpy.typing import NDArray
 
 from circuits.chain import Role, absorb, pack_records, window_salt
 from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, as_chain
+from circuits.circuit import Measured
+from circuits.records import Records
+from circuits.state import StateOpening, initial_opening
 from circuits.statement import Statement
 from prover.log import WindowLog
 from prover.prove import prove
+from prover.state import link_state, opening_at
 from verifier.claim import (
     Claim,
     SignedCheckpoint,
@@ -61,6 +65,20 @@ price = "0.002"
 [payment]
 currency = "IOTA"
 """
+
+CARRYING_OUTCOMES = """
+[[outcomes]]
+name = "starts"
+formula = "count(rising(flow >= 30))"
+unit = "1"
+reveal = "exact"
+price = "0.1"
+[[outcomes]]
+name = "steady"
+formula = "sum(dt_ms, where=held(flow >= 28, 3))"
+unit = "ms"
+reveal = {rounded = "1500"}
+[payment]"""
 
 
 def seeded_key(name: str) -> SigningKey:
@@ -163,17 +181,38 @@ def _close(last: Checkpoint, window: WindowLog, width: int) -> Checkpoint:
 
 @dataclass(frozen=True)
 class Before:
-    """What a claim continues: cumulative records and totals."""
+    """What a claim continues: cumulative records and totals (None: none yet), carried state."""
 
     records: int = 0
-    totals: tuple[int, ...] = (0,)
+    totals: tuple[int, ...] | None = None
+    state: StateOpening = field(default_factory=initial_opening)
+
+
+def measure(terms: Terms, epoch: Epoch, first: int, last: int, before: Before) -> Measured:
+    """What windows first..last come to, from the raw records."""
+    rows = np.concatenate([w.records for w in epoch.windows[first : last + 1]])
+    checkpoints = [signed.checkpoint for signed in epoch.checkpoints[first : last + 2]]
+    return terms.circuit.measure(Records.between(checkpoints, rows), before.state.values)
 
 
 def true_totals(terms: Terms, epoch: Epoch, first: int, last: int) -> tuple[int, ...]:
-    """The integer totals of windows first..last, from the raw records."""
-    records = np.concatenate([w.records for w in epoch.windows[first : last + 1]])
-    starts = epoch.checkpoints[first].checkpoint.records_in_epoch == 0
-    return tuple(o.total_of(records, starts) for o in terms.circuit.outcomes)
+    """The integer totals of windows first..last where nothing is carried into them."""
+    return measure(terms, epoch, first, last, Before()).totals
+
+
+def following(
+    terms: Terms, epoch: Epoch, first: int, last: int, before: Before | None = None
+) -> Before:
+    """What the claim after windows first..last continues, carried state included."""
+    before = before or Before()
+    measured = measure(terms, epoch, first, last, before)
+    end = epoch.checkpoints[last + 1].checkpoint
+    sums = before.totals or (0,) * len(measured.totals)
+    return Before(
+        before.records + sum(len(w.records) for w in epoch.windows[first : last + 1]),
+        tuple(a + b for a, b in zip(sums, measured.totals, strict=True)),
+        opening_at(OPERATOR, terms.digest, end, measured.after),
+    )
 
 
 def make_claim(
@@ -182,15 +221,22 @@ def make_claim(
     """A real claim over windows first..last, with a real proof."""
     before = before or Before()
     checkpoints = epoch.checkpoints[first : last + 2]
-    totals = true_totals(terms, epoch, first, last)
-    statement = Statement(terms.digest, tuple(c.checkpoint for c in checkpoints), totals)
+    plain = tuple(signed.checkpoint for signed in checkpoints)
+    totals = measure(terms, epoch, first, last, before).totals
+    state = link = None
+    if terms.circuit.state:
+        state = before.state, following(terms, epoch, first, last, before).state
+        link = link_state(terms.circuit, plain[0], plain[-1], state)
+    statement = Statement(terms.digest, plain, totals, link)
     parameters = PARAMETER_SETS[terms.parameter_set]
-    proof = prove(terms.circuit, parameters, statement, epoch.windows[first : last + 1])
-    return build_claim(terms, checkpoints, totals, before.records, before.totals, proof, OPERATOR)
+    windows = epoch.windows[first : last + 1]
+    proof = prove(terms.circuit, parameters, statement, windows, state=state)
+    sums = before.totals or (0,) * len(totals)
+    return build_claim(terms, checkpoints, totals, before.records, sums, proof, OPERATOR, link)
 
 
 def after(claim: Claim) -> Before:
-    """What the claim after this one continues."""
+    """What the claim after this one continues, where nothing is carried."""
     return Before(claim.records_after, claim.totals_after)
 
 
@@ -215,10 +261,8 @@ def with_checkpoint(claim: Claim, at: int, **changes: object) -> Claim:
 class World:
     """One operator's log and the claims over it, each made once per test session."""
 
-    contract: SignedContract
-
-    def __init__(self) -> None:
-        self.contract = pump_contract()
+    def __init__(self, contract: SignedContract | None = None) -> None:
+        self.contract = contract or pump_contract()
 
     @property
     def terms(self) -> Terms:
@@ -243,16 +287,30 @@ class World:
         return make_claim(self.terms, self.epoch, 0, 1)
 
     @cached_property
+    def before_second(self) -> Before:
+        """What ``second`` continues."""
+        return following(self.terms, self.epoch, 0, 1)
+
+    @cached_property
     def second(self) -> Claim:
         """Windows 2..4 of epoch 0, continuing ``first``."""
-        return make_claim(self.terms, self.epoch, 2, 4, after(self.first))
+        return make_claim(self.terms, self.epoch, 2, 4, self.before_second)
 
     @cached_property
     def third(self) -> Claim:
         """Window 0 of epoch 1, continuing ``second``."""
-        return make_claim(self.terms, self.next_epoch, 0, 0, after(self.second))
+        before = following(self.terms, self.epoch, 2, 4, self.before_second)
+        return make_claim(self.terms, self.next_epoch, 0, 0, before)
 
     @cached_property
     def wider(self) -> Claim:
         """Windows 0..2: a true statement that overlaps ``first``."""
         return make_claim(self.terms, self.epoch, 0, 2)
+
+
+@cache
+def carrying_world() -> World:
+    """The same log under a contract that carries remainders, ``rising`` and ``held``."""
+    text = contract_text().replace('reveal = "exact"', 'reveal = "amount"')
+    text = text.replace("[payment]", CARRYING_OUTCOMES.lstrip())
+    return World(signed(Terms.from_toml(text), text))

@@ -99,7 +99,7 @@ def test_verify(world: World, run: Run, contract: Path, tmp_path: Path) -> None:
     assert answer.status == 0
     documents = [json.loads(line) for line in answer.out.splitlines()]
     assert [d["file"] for d in documents] == [str(f) for f in files]
-    value = world.terms.outcome_values(world.first.totals, 11)[0]
+    value = world.terms.outcome_values(world.first.totals)[0]
     litres = documents[0]["outcomes"]["litres"]
     assert (litres["numerator"], litres["denominator"]) == (value.numerator, value.denominator)
     assert litres["unit"] == "L"

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from circuits.checkpoint import Checkpoint, Link
 from circuits.errors import Reason, Rejected
+from circuits.state import Commitment
 from verifier.claim.checks import (
     check_active,
     check_amount,
@@ -23,8 +24,12 @@ from verifier.claim.checks import (
     check_flags,
     check_operator,
     check_proof,
+    check_state,
+    initial_state,
+    require_state_before,
 )
 from verifier.claim.encoding import Claim, SignedCheckpoint, decode_claim
+from verifier.commitments import encode_commitment
 from verifier.contract import SignedContract, Start, Terms
 from verifier.receipt import NO_RECEIPT, Attestation, Receipt
 
@@ -55,7 +60,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Head:
-    """Where a contract stands after its last receipt."""
+    """Where a contract stands after its last receipt; ``state`` is what that claim carried out."""
 
     checkpoint: Checkpoint
     totals: tuple[int, ...]
@@ -63,6 +68,7 @@ class Head:
     cumulative_nanos: int
     receipt_digest: bytes
     sequence: int
+    state: Commitment | None = None
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,7 @@ def decide(claim: Claim, state: AcceptState, now_ms: int) -> Decision:
         check_flags(claim, terms)
     _check_clock(claim, terms, state, now_ms)
     _check_head(claim, terms, state.head)  # 5
+    _check_state(claim, terms, state.head)
     check_circuit(claim, terms)  # 6
     check_proof(claim, terms)  # 6 (floor) and 7
     check_amount(claim, terms)  # 8
@@ -240,6 +247,14 @@ def _check_link(link: Link, end: Link) -> None:
         )
 
 
+def _check_state(claim: Claim, terms: Terms, head: Head | None) -> None:
+    """The claim carries on what the last one carried out, or what every contract begins with."""
+    check_state(claim, terms)
+    if claim.state is not None:
+        before = initial_state(claim.first, terms) if head is None else head.state
+        require_state_before(claim, before)
+
+
 def _check_start(first: Checkpoint, terms: Terms) -> None:
     """The starting checkpoint, or the next epoch's opening that names it."""
     start, link = terms.start, first.link
@@ -324,6 +339,7 @@ def _unmetered_ms(claim: Claim) -> int:
 
 def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Accepted:
     head, first, last = state.head, claim.first, claim.last
+    after = None if claim.state is None else claim.state.after
     receipt = Receipt(
         terms_digest=claim.terms_digest,
         sequence=1 if head is None else head.sequence + 1,
@@ -346,6 +362,7 @@ def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Ac
         flags=last.flags,
         unmetered_ms=_unmetered_ms(claim),
         accepted_ms=now_ms,
+        state=encode_commitment(after),
     )
     new_head = Head(
         checkpoint=last,
@@ -354,6 +371,7 @@ def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Ac
         cumulative_nanos=claim.voucher.cumulative_nanos,
         receipt_digest=receipt.digest,
         sequence=receipt.sequence,
+        state=after,
     )
     entries = (
         Entry(Account.ESCROW, -claim.amount_nanos),
@@ -361,7 +379,7 @@ def _accepted(claim: Claim, terms: Terms, state: AcceptState, now_ms: int) -> Ac
     )
     return Accepted(
         claim=claim,
-        outcomes=terms.outcome_values(claim.totals, claim.records),
+        outcomes=terms.outcome_values(claim.totals),
         receipt=receipt,
         head=new_head,
         entries=entries if claim.amount_nanos else (),

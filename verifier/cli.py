@@ -183,7 +183,7 @@ def _receipt_document(receipt: Receipt, terms: Terms) -> dict[str, Any]:
         "start": utc_text(receipt.start_ms),
         "end": utc_text(receipt.end_ms),
         "records": receipt.records,
-        "outcomes": outcomes_document(terms, terms.outcome_values(receipt.totals, receipt.records)),
+        "outcomes": outcomes_document(terms, terms.outcome_values(receipt.totals)),
         "amount_nanos": receipt.amount_nanos,
         "cumulative_nanos": receipt.cumulative_nanos,
         "currency": terms.currency,

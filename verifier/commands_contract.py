@@ -34,10 +34,27 @@ def add_contract_show(group: click.Group) -> None:
 
     @leaf(group, "show")
     @click.argument("contract", metavar="C.toml")
-    def contract_show(output: Output, contract: str) -> None:
-        """Show parties, outcomes and what each gives away, circuit id, digest, proven bits."""
+    @click.option(
+        "--explain",
+        is_flag=False,
+        flag_value="outcomes",
+        type=click.Choice(["outcomes", "all"]),
+        help="Behind the file: also print every constraint; with 'all' those of the log hash, too.",
+    )
+    def contract_show(output: Output, contract: str, explain: str | None) -> None:
+        """Show parties, outcomes and what each gives away, circuit id, digest, proven bits.
+
+        How long proving takes is an estimate for two cores.
+        """
         from verifier.contract import load_contract
         from verifier.contract.explain import contract_text, describe_contract
+        from verifier.contract.polynomials import explained_document, explained_text
 
-        document = describe_contract(load_contract(contract))
-        output.emit(document, contract_text(document))
+        signed = load_contract(contract)
+        document = describe_contract(signed)
+        text = contract_text(document)
+        if explain is not None:
+            explained = explained_document(signed.terms.circuit, explain == "all")
+            document["explained"] = explained
+            text += "\n" + explained_text(explained)
+        output.emit(document, text)

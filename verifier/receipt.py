@@ -4,7 +4,8 @@ Layout, little-endian: magic 4, version 2, terms digest 32, sequence 8, previous
 (zeros for the first), statement digest 32, device key 32, epoch 4, first window 4, last window 4,
 start ms 8, end ms 8, records 8, records after 8, outcome count 2, totals 16 each (signed), totals
 after 16 each, amount 8, cumulative 8 (nanos), digest of the new head checkpoint 32, attestation 1,
-status flags 2, unmetered ms 8, accepted ms 8, supplier's signature 64.
+status flags 2, unmetered ms 8, accepted ms 8, commitment to the state carried out 32 (zeros where
+nothing is carried), supplier's signature 64.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from circuits.checkpoint import Status
 from circuits.errors import BadInput, InputReason, Reason, Rejected
+from verifier.commitments import NO_STATE, decode_commitment
 from verifier.signatures import RECEIPT_TAG, SIGNATURE_BYTES, require_signature, sign
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ MAGIC = b"ZKMq"
 VERSION = 1
 NO_RECEIPT = bytes(32)
 _HEAD = struct.Struct("<4sH32sQ32s32s32sIIIQQQQH")
-_TAIL = struct.Struct("<QQ32sBHQQ")
+_TAIL = struct.Struct("<QQ32sBHQQ32s")
 _HEAD_FIELDS = (
     "terms_digest",
     "sequence",
@@ -58,7 +60,8 @@ class Receipt:
 
     ``flags`` is what the device reported in its epoch up to the claim's end. ``unmetered_ms`` is
     all time in no window: between windows, and from the checkpoint before the first one (when the
-    claim opens an epoch, from the end of the epoch before).
+    claim opens an epoch, from the end of the epoch before). ``state`` is the commitment to what the
+    contract carries on, 32 bytes.
     """
 
     terms_digest: bytes
@@ -82,6 +85,7 @@ class Receipt:
     flags: Status
     unmetered_ms: int
     accepted_ms: int
+    state: bytes = NO_STATE
     signature: bytes = b""
 
     def body(self) -> bytes:
@@ -100,6 +104,7 @@ class Receipt:
             int(self.flags),
             self.unmetered_ms,
             self.accepted_ms,
+            self.state,
         )
         return head + _pack_totals(self.totals) + _pack_totals(self.totals_after) + tail
 
@@ -150,11 +155,15 @@ def decode_receipt(data: bytes) -> Receipt:
     tail_at = middle + count * _TOTAL_BYTES
     if len(data) != tail_at + _TAIL.size + SIGNATURE_BYTES:
         raise BadInput(InputReason.RECEIPT, f"receipt of {len(data)} bytes")
-    amount, cumulative, head, attestation, flags, unmetered, accepted = _TAIL.unpack_from(
+    amount, cumulative, head, attestation, flags, unmetered, accepted, state = _TAIL.unpack_from(
         data, tail_at
     )
     if attestation not in list(Attestation) or flags not in range(64):
         raise BadInput(InputReason.RECEIPT, "unknown attestation or status flag")
+    try:
+        decode_commitment(state)
+    except ValueError as error:
+        raise BadInput(InputReason.RECEIPT, str(error)) from None
     known = dict(zip(_HEAD_FIELDS, fields, strict=True))
     return Receipt(
         **known,
@@ -167,6 +176,7 @@ def decode_receipt(data: bytes) -> Receipt:
         flags=Status(flags),
         unmetered_ms=unmetered,
         accepted_ms=accepted,
+        state=state,
         signature=data[-SIGNATURE_BYTES:],
     )
 

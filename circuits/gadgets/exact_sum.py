@@ -10,7 +10,7 @@ each of these bounds or refuses to compile.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,15 +50,6 @@ class Total:
     maximum: int
 
 
-def fits(pieces: list[Piece]) -> bool:
-    """True when every intermediate value of the limb chain stays clear of p."""
-    try:
-        plan_limbs("", pieces)
-    except BadInput:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class Stage:
     """One limb of a plan: its bits, its lowest carry, and the bits that spell the rest of it."""
@@ -74,15 +65,21 @@ def _refuse(name: str, low: int, high: int) -> BadInput:
     )
 
 
-def plan_limbs(name: str, pieces: list[Piece], bare: int = P // 2) -> list[Stage]:
-    """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range.
-
-    A single piece whose total stays below ``bare`` needs no limb.
-    """
-    minimum = sum(p.low << p.shift for p in pieces) * MAXIMUM_ROWS
-    maximum = sum(p.high << p.shift for p in pieces) * MAXIMUM_ROWS
+def require_claimable(name: str, pieces: list[Piece]) -> None:
+    """``BadInput`` OVERFLOW unless a claim has room for the total."""
+    minimum, maximum = total_range(pieces)
     if max(-minimum, maximum) >= 1 << MAXIMUM_TOTAL_BITS:
         raise _refuse(name, minimum, maximum)
+
+
+def plan_limbs(
+    name: str, pieces: list[Piece], bare: int = P // 2, *, reduced: bool = False
+) -> list[Stage]:
+    """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range.
+
+    A single piece whose total stays below ``bare`` needs no limb. ``reduced``: a row may also take
+    any integer that the limbs can spell away from the total.
+    """
     single = pieces[-1]
     if len(pieces) == 1 and max(-single.low, single.high) * MAXIMUM_ROWS < bare:
         return []
@@ -95,6 +92,7 @@ def plan_limbs(name: str, pieces: list[Piece], bare: int = P // 2) -> list[Stage
         else:
             width = max(1, max(-low, high).bit_length() - (_TOP_CARRY.bit_length() - 3))
         high += (1 << width) - 1
+        low -= (1 << width) - 1 if reduced else 0
         carry_low, wanted = low >> width, high >> width
         bits = (wanted - carry_low).bit_length()
         carry_high = carry_low + (1 << bits) - 1
@@ -110,24 +108,35 @@ def plan_limbs(name: str, pieces: list[Piece], bare: int = P // 2) -> list[Stage
 
 @dataclass(frozen=True)
 class RunningLimb:
-    """A limb of the running total: before this row, after it, and what it was at the start."""
+    """A limb of the running total: before this row, and after it; ``columns`` are its bits.
+
+    The top limb is one column.
+    """
 
     label: str
     now: Expression
     following: Expression
     limb: Limb
-    start: int
+    columns: tuple[Column, ...]
+
+    def value(self, trace: Trace, row: int) -> int:
+        """The limb before a row of a filled trace."""
+        cells = [int(trace.columns[column.index, row]) for column in self.columns]
+        if self.limb.width is None:
+            return cells[0] - P if cells[0] > P // 2 else cells[0]
+        return sum(bit << k for k, bit in enumerate(cells))
 
 
 def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
     """Accumulate the pieces (ascending shifts, the first 0) and bind the total to public limbs."""
+    require_claimable(name, pieces)
     last = builder.selector("last")
 
     def bind(running: RunningLimb) -> None:
         public = builder.public(running.label)
         builder.constrain(f"{running.label} is public", last * (running.following - public))
 
-    limbs = accumulate(builder, name, pieces, plan_limbs(name, pieces), 0, bind)
+    limbs = accumulate(builder, name, pieces, plan_limbs(name, pieces), Run(), bind)
     minimum, maximum = total_range(pieces)
     return Total(tuple(running.limb for running in limbs), min(0, minimum), maximum)
 
@@ -140,51 +149,74 @@ def total_range(pieces: list[Piece]) -> tuple[int, int]:
     )
 
 
+def limbs_of(value: int, limbs: Sequence[Limb]) -> list[int]:
+    """The limbs of an integer: two's complement, the last one whole."""
+    return [
+        value >> limb.shift if limb.width is None else value >> limb.shift & ((1 << limb.width) - 1)
+        for limb in limbs
+    ]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Where a running total starts, and where it starts anew.
+
+    ``start``: at the first row; None when it is carried from claim to claim, and then ``ends``
+    says, for the filler, with what integer it begins and how much is taken away at last.
+    ``per_window``: it starts anew behind every closing row. ``taken``: what the last active row
+    takes away from each limb, given its label.
+    """
+
+    start: int | None = 0
+    per_window: bool = False
+    taken: Callable[[str], Expression] | None = None
+    ends: Callable[[Trace], tuple[int, int]] | None = None
+
+
 def accumulate(
     builder: Builder,
     name: str,
     pieces: list[Piece],
     stages: list[Stage],
-    start: int,
-    bind: Callable[[RunningLimb], None],
+    run: Run,
+    bind: Callable[[RunningLimb], None] = lambda _: None,
 ) -> list[RunningLimb]:
-    """The running total, from ``start`` on; ``bind`` says of each limb what it becomes at last."""
-    first = builder.selector("first")
+    """The running total; ``bind`` says of each limb what it becomes at last."""
+    shapes = [Limb(p.shift, stage.width) for p, stage in zip(pieces, stages, strict=False)]
+    shapes.append(Limb(pieces[-1].shift + stages[-1].width if stages else 0, None))
+    starts = limbs_of(run.start or 0, shapes)
     limbs: list[RunningLimb] = []
     columns: list[tuple[list[Column], list[Column]]] = []
 
-    def begin(now: Expression, following: Expression, limb: Limb) -> None:
-        label = f"{name} limb {len(limbs)}"
-        initial = start >> limb.shift
-        if limb.width is not None:
-            initial &= (1 << limb.width) - 1
-        at_start = "starts at zero" if start == 0 else "starts at its constant"
-        builder.constrain(f"{label} {at_start}", first * (now - initial))
-        limbs.append(RunningLimb(label, now, following, limb, initial))
+    def step(spelled: Sequence[Column], out: Expression | int, added: Expression) -> None:
+        """following + out * 2^width = now + added, with what the run changes about it."""
+        limb, label = shapes[len(limbs)], f"{name} limb {len(limbs)}"
+        now, following = from_bits(spelled), from_bits(spelled, following=True)
+        carried_out = out * (1 << (limb.width or 0))
+        if run.taken is not None:
+            added = added - builder.selector("last") * run.taken(label)
+        if run.per_window:
+            added = added - builder.selector("closing") * (now - starts[len(limbs)])
+        builder.constrain(f"{label} adds", following + carried_out - now - added)
+        if run.start is not None:
+            initial = now - starts[len(limbs)]
+            builder.constrain(f"{label} starts", builder.selector("first") * initial)
+        limbs.append(RunningLimb(label, now, following, limb, tuple(spelled)))
         bind(limbs[-1])
 
     carry: Expression = builder.graph.constant(0)
     for k, stage in enumerate(stages):
         limb_bits = builder.bits(f"{name} limb {k} bits", stage.width)
         carry_bits = builder.bits(f"{name} carry {k} bits", stage.carry_bits)
-        now, following = from_bits(limb_bits), from_bits(limb_bits, following=True)
         out: Expression = builder.graph.constant(stage.carry_low)
         if carry_bits:
             out = out + from_bits(carry_bits)
-        builder.constrain(
-            f"{name} limb {k} adds",
-            following + out * (1 << stage.width) - now - pieces[k].expression - carry,
-        )
-        begin(now, following, Limb(pieces[k].shift, stage.width))
+        step(limb_bits, out, pieces[k].expression + carry)
         columns.append((limb_bits, carry_bits))
         carry = out
     top = builder.column(f"{name} top")
-    increment = carry if stages else pieces[0].expression
-    builder.constrain(f"{name} top adds", top.next - top.now - increment)
-    top_shift = pieces[-1].shift + stages[-1].width if stages else 0
-    begin(top.now, top.next, Limb(top_shift, None))
-    starts = [running.start for running in limbs]
-    builder.fillers.append(lambda trace: _fill(trace, pieces, stages, columns, top, starts))
+    step([top], 0, carry if stages else pieces[0].expression)
+    builder.fillers.append(lambda trace: _fill(trace, pieces, stages, shapes, columns, top, run))
     return limbs
 
 
@@ -192,28 +224,46 @@ def _fill(
     trace: Trace,
     pieces: list[Piece],
     stages: list[Stage],
+    shapes: list[Limb],
     columns: list[tuple[list[Column], list[Column]]],
     top: Column,
-    starts: list[int],
+    run: Run,
 ) -> None:
     """Running totals before each row; rows after the last active one repeat the final total."""
     rows = trace.columns.shape[1]
     active = trace.layout.active_rows
+    initial, taken = (run.start or 0, 0) if run.ends is None else run.ends(trace)
+    starts, less = limbs_of(initial, shapes), limbs_of(taken, shapes)
+    # the first row of each row's window; 0 for a run over all of them
+    begins = np.zeros(active, dtype=np.int64)
+    if run.per_window:
+        closing = trace.layout.closing
+        begins = np.concatenate([[0], closing + 1])[np.searchsorted(closing, np.arange(active))]
+
+    def summed(values: NDArray[np.int64], limb: int) -> NDArray[np.int64]:
+        """The running sum of one limb's pieces, before every row and behind the last one."""
+        values[-1] -= less[limb]
+        sums = np.zeros(rows + 1, dtype=np.int64)
+        sums[1 : active + 1] = np.cumsum(values)
+        sums[active + 1 :] = sums[active]
+        sums[:active] -= sums[begins]
+        if run.per_window:
+            sums[active:] = 0
+        return sums + starts[limb]
+
+    nothing = np.zeros(active, dtype=np.int64)
     carried = np.zeros(rows + 1, dtype=np.int64)
-    if not stages:
-        carried[1 : active + 1] = np.cumsum(pieces[0].values(trace))
-        carried[active + 1 :] = carried[active]
-    for piece, stage, (limb_bits, carry_bits), start in zip(
-        pieces, stages, columns, starts[:-1], strict=bool(stages)
-    ):
-        running = carried + start
-        running[1 : active + 1] += np.cumsum(piece.values(trace))
-        running[active + 1 :] += running[active] - carried[active] - start
+    for k, (stage, (limb_bits, carry_bits)) in enumerate(zip(stages, columns, strict=True)):
+        running = carried + summed(pieces[k].values(trace).copy(), k)
         limb = running & ((1 << stage.width) - 1)
         carried = running >> stage.width
-        step = np.diff(carried) - stage.carry_low
-        for k, column in enumerate(limb_bits):
-            trace.columns[column.index] = (limb[:-1] >> k) & 1
-        for k, column in enumerate(carry_bits):
-            trace.columns[column.index] = (step >> k) & 1
-    trace.columns[top.index] = ((carried[:-1] + starts[-1]) % P).astype(np.uint32)
+        step = np.diff(carried)
+        if run.per_window:
+            step[trace.layout.closing] = 0
+        step -= stage.carry_low
+        for bit, column in enumerate(limb_bits):
+            trace.columns[column.index] = (limb[:-1] >> bit) & 1
+        for bit, column in enumerate(carry_bits):
+            trace.columns[column.index] = (step >> bit) & 1
+    above = nothing if stages else pieces[0].values(trace).copy()
+    trace.columns[top.index] = (carried + summed(above, len(stages)))[:-1] % P

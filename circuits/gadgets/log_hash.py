@@ -16,10 +16,12 @@ from circuits.chain import ROLE_CONSTANTS, Role
 from circuits.circuit import Trace
 from circuits.expression import Expression, weighted_sum
 from circuits.field import P
+from circuits.layout import Layout
 from circuits.poseidon import FULL_ROUNDS_EACH_SIDE, MDS, PARTIAL_ROUNDS, WIDTH
 from circuits.poseidon_constants import ROUND_CONSTANTS
 
 HALF = WIDTH // 2
+ROW_ROLES = (Role.DATA, Role.CLOSING, Role.STATE)
 COLUMN_COUNT = 2 * HALF + 7 * WIDTH + PARTIAL_ROUNDS
 _MATRIX = [[int(v) for v in row] for row in MDS]
 
@@ -45,8 +47,16 @@ def _bind(
     return [column.now for column in columns]
 
 
-def add_log_hash(builder: Builder) -> Log:
-    """Chain, block and ``active`` columns; binds both signed chain values."""
+def add_log_hash(builder: Builder, carries_state: bool = False) -> Log:
+    """Chain, block and ``active`` columns; binds both signed chain values.
+
+    With state the trace begins with the rows of the state before, which continue the chain value
+    where the claim before ended, and the chain starts anew behind them.
+    """
+    for name in ("first", "last", "closing", "opening"):
+        builder.selector(name)
+    for slot in range(1, builder.schema.records_per_block):
+        builder.selector(f"padding {slot}")
     chain = builder.column_array("chain", HALF)
     block = builder.column_array("block", HALF)
     full = [builder.column_array(f"full{r + 1}", WIDTH) for r in range(4)]
@@ -57,10 +67,15 @@ def add_log_hash(builder: Builder) -> Log:
     closing = builder.selector("closing")
     data_role = [int(v) for v in ROLE_CONSTANTS[Role.DATA]]
     closing_role = [int(v) for v in ROLE_CONSTANTS[Role.CLOSING]]
-    state = [
+    entering = [
         chain[k].now + closing * (closing_role[k] - data_role[k]) + data_role[k]
         for k in range(HALF)
-    ] + [column.now for column in block]
+    ]
+    if carries_state:
+        state_role = [int(v) for v in ROLE_CONSTANTS[Role.STATE]]
+        rows = builder.selector("state")
+        entering = [entering[k] + rows * (state_role[k] - data_role[k]) for k in range(HALF)]
+    state = entering + [column.now for column in block]
 
     for r in range(FULL_ROUNDS_EACH_SIDE):
         state = _bind(builder, f"full round {r + 1}", full[r], _full_round(state, r))
@@ -73,23 +88,20 @@ def add_log_hash(builder: Builder) -> Log:
     for r in range(3):
         state = _bind(builder, f"full round {r + 5}", late[r], _full_round(state, first_late + r))
     state = _full_round(state, first_late + 3)
-    for k in range(HALF):
-        builder.constrain(f"chain[{k}] flows", chain[k].next - state[k] - chain[k].now)
+    after = [state[k] + chain[k].now for k in range(HALF)]
+    _bind_chain(builder, chain, after, carries_state)
 
-    first, last = builder.selector("first"), builder.selector("last")
-    for k in range(HALF):
-        start = builder.public(f"chain_in[{k}]")
-        builder.constrain(f"chain_in[{k}]", first * (chain[k].now - start))
-    for k in range(HALF):
-        end = builder.public(f"chain_out[{k}]")
-        builder.constrain(f"chain_out[{k}]", last * (chain[k].next - end))
+    last = builder.selector("last")
 
     # 1 before the last active row and 0 after it follow from its ends by induction
     builder.constrain("active never rises", active.next * (1 - active.now))
     builder.constrain("last row active", last * (active.now - 1))
     builder.constrain("row after last inactive", last * active.next)
 
-    log = Log(block, active, active.now - closing, builder.schema)
+    data = active.now - closing
+    if carries_state:
+        data = data - builder.selector("state_before")
+    log = Log(block, active, data, builder.schema)
     _pad_with_zero(builder, log)
 
     def fill(trace: Trace) -> None:
@@ -99,31 +111,86 @@ def add_log_hash(builder: Builder) -> Log:
     return log
 
 
+def _bind_chain(
+    builder: Builder, chain: list[Column], after: list[Expression], carries_state: bool
+) -> None:
+    """The chain flows from row to row between public values; ``after`` is what a row leaves.
+
+    With state it flows from where the claim before ended into the state before, resumes at the
+    claim's own first chain value, and flows on into the state after.
+    """
+    first, last = builder.selector("first"), builder.selector("last")
+    start, end = _public(builder, "chain_in"), _public(builder, "chain_out")
+    following = [column.next for column in chain]
+    if carries_state:
+        earlier, before = _public(builder, "chain_before"), _public(builder, "state_in")
+        resume, state_end = builder.selector("resume"), builder.selector("state_end")
+        # where it resumes the row leaves state_in, and the next one begins with chain_in
+        after = [a + resume * (s - b) for a, s, b in zip(after, start, before, strict=True)]
+        _require_equal(builder, "chain flows", None, following, after)
+        _require_equal(builder, "chain_before", first, [c.now for c in chain], earlier)
+        _require_equal(builder, "chain_in", resume, following, start)
+        _require_equal(builder, "state_out", state_end, following, _public(builder, "state_out"))
+    else:
+        _require_equal(builder, "chain flows", None, following, after)
+        _require_equal(builder, "chain_in", first, [c.now for c in chain], start)
+    _require_equal(builder, "chain_out", last, following, end)
+
+
+def _public(builder: Builder, name: str) -> list[Expression]:
+    return [builder.public(f"{name}[{k}]") for k in range(HALF)]
+
+
+def _require_equal(
+    builder: Builder,
+    name: str,
+    rows: Expression | None,
+    left: list[Expression],
+    right: list[Expression],
+) -> None:
+    """left = right, on all rows or where a selector is 1."""
+    for k, (a, b) in enumerate(zip(left, right, strict=True)):
+        builder.constrain(f"{name}[{k}]", a - b if rows is None else rows * (a - b))
+
+
 def _pad_with_zero(builder: Builder, log: Log) -> None:
     """Slots without a record are zero: real records cannot be declared to be padding."""
     schema = builder.schema
     for slot in range(1, schema.records_per_block):
-        padding = builder.selector(f"padding{slot}")
+        padding = builder.selector(f"padding {slot}")
         for k in range(schema.elements):
             value = log.block[slot * schema.width + k].now
             builder.constrain(f"padding of slot {slot}[{k}]", padding * value)
 
 
-def fill_log_hash(trace: Trace, chain_in: NDArray[np.uint64], rows: int) -> NDArray[np.uint64]:
+def row_roles(layout: Layout) -> NDArray[np.uint8]:
+    """The role of every used row, as an index into ``ROW_ROLES``; rows behind them are data."""
+    roles = np.zeros(layout.active_rows + layout.state_rows, dtype=np.uint8)
+    roles[layout.closing] = ROW_ROLES.index(Role.CLOSING)
+    roles[layout.selector("state")] = ROW_ROLES.index(Role.STATE)
+    return roles
+
+
+def fill_log_hash(
+    columns: NDArray[np.uint32],
+    chain_in: NDArray[np.uint64],
+    blocks: NDArray[np.uint32],
+    roles: NDArray[np.uint8],
+    rows: int,
+) -> NDArray[np.uint64]:
     """Fill the hash columns of rows 0..rows-1 in plain NumPy, one row after the other.
 
-    The reference for the prover's kernel; padding rows absorb zero blocks in the data role.
-    Returns the chain value after the last row.
+    The reference for the prover's kernel. ``blocks`` and ``roles`` are those of the first rows;
+    the others absorb zero blocks in the data role. Returns the chain value after the last row.
     """
-    closing = {int(v) for v in trace.layout.closing}
     chain = np.array(chain_in, dtype=np.uint64)
     constants = np.array(ROUND_CONSTANTS, dtype=np.uint64)
     modulus = np.uint64(P)
     for row in range(rows):
         block = np.zeros(HALF, dtype=np.uint64)
-        if row < len(trace.blocks):
-            block[:] = trace.blocks[row]
-        role = Role.CLOSING if row in closing else Role.DATA
+        role = Role.DATA
+        if row < len(blocks):
+            block[:], role = blocks[row], ROW_ROLES[roles[row]]
         state = np.concatenate([(chain + ROLE_CONSTANTS[role]) % modulus, block])
         cells = [*chain, *block]
         for r in range(2 * FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS):
@@ -136,6 +203,6 @@ def fill_log_hash(trace: Trace, chain_in: NDArray[np.uint64], rows: int) -> NDAr
                 state = (MDS @ (state * state % modulus * state % modulus)) % modulus
                 if r != 2 * FULL_ROUNDS_EACH_SIDE + PARTIAL_ROUNDS - 1:
                     cells.extend(state)
-        trace.columns[:COLUMN_COUNT, row] = cells
+        columns[:COLUMN_COUNT, row] = cells
         chain = (state[:HALF] + chain) % modulus
     return chain

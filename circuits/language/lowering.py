@@ -7,7 +7,7 @@ an integer that is 0 or 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, gcd
@@ -15,15 +15,19 @@ from math import ceil, floor, gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder, Log
+from circuits.builder import Builder, Column, Log
 from circuits.circuit import Trace
 from circuits.expression import Expression
-from circuits.gadgets.comparison import add_at_least
 from circuits.gadgets.equality import add_equals
+from circuits.gadgets.held import add_held
 from circuits.gadgets.reach import add_reaches
-from circuits.gadgets.slot_values import RowValues, SlotInteger, commit, require_range
+from circuits.gadgets.rising import add_rising
+from circuits.gadgets.segments import CHEAPER_FROM, add_segments
+from circuits.gadgets.slot_values import RowValues, SlotInteger, add_guard, commit, require_range
+from circuits.gadgets.window_time import add_window_time
 from circuits.language import syntax as s
 from circuits.language.record_parsing import plus, scaled
+from circuits.language.terms import known
 from circuits.schema import DT_CHANNEL, MAX_DT_MS
 
 
@@ -76,19 +80,30 @@ def product_range(left: SlotInteger, right: SlotInteger) -> tuple[int, int]:
 
 
 class RecordCompiler:
-    """Lowers numbers and conditions of the record in a slot; equal requests share columns."""
+    """Lowers numbers and conditions of the record in a slot; equal requests share columns.
 
-    def __init__(self, builder: Builder, log: Log) -> None:
-        self.builder, self.log = builder, log
+    ``thresholds`` are those of the channels that are compared with so many that segments are
+    cheaper: what ``requested`` holds after a compilation without any, by ``many_thresholds``.
+    """
+
+    def __init__(self, builder: Builder, log: Log, thresholds: Mapping[str, Sequence[int]]) -> None:
+        self.builder, self.log, self._thresholds = builder, log, thresholds
+        self.requested: dict[str, set[int]] = {}
         self.slots = range(log.schema.records_per_block)
         self._numbers: dict[tuple[s.Number, int], Value] = {}
         self._conditions: dict[tuple[s.Condition, int], SlotInteger] = {}
+        self._running: dict[s.Rising | s.Held, list[SlotInteger]] = {}
+
+    def many_thresholds(self) -> dict[str, Sequence[int]]:
+        """For each channel the thresholds that segments should serve, ascending."""
+        found = {channel: sorted(asked) for channel, asked in self.requested.items()}
+        return {channel: asked for channel, asked in found.items() if len(asked) >= CHEAPER_FROM}
 
     def weight(self, slot: int) -> SlotInteger:
         """1 where the slot holds a record, 0 everywhere else on the trace."""
         expression = self.log.data
         if slot:
-            expression = expression - self.builder.selector(f"padding{slot}")
+            expression = expression - self.builder.selector(f"padding {slot}")
         return SlotInteger(f"record@{slot}", expression, 0, 1, lambda t: t.slot_weights[:, slot])
 
     def single(self, integer: SlotInteger) -> SlotInteger:
@@ -239,8 +254,8 @@ class RecordCompiler:
             return self._compare(node, slot)
         if isinstance(node, s.Between):
             value = self.number(node.inner, slot)
-            lower = self._at_least(value, node.low, slot)
-            above = self._above(value, node.high, slot)
+            lower = self._at_least(value, node.low)
+            above = self._above(value, node.high)
             # whatever is above the upper end has reached the lower one
             return _bit(
                 "",
@@ -249,6 +264,12 @@ class RecordCompiler:
             )
         if isinstance(node, s.Opposite):
             return _opposite(self.condition(node.inner, slot))
+        if isinstance(node, s.Rising | s.Held):
+            return self._carried(node)[slot]
+        if isinstance(node, s.TimeOfDay):
+            return _column_bit(add_window_time(self.builder, node.start, node.end))
+        if isinstance(node, s.Missing):
+            return self._missing(node.channel, slot)
         a = self.single(self.condition(node.left, slot))
         b = self.single(self.condition(node.right, slot))
         both = a.expression * b.expression
@@ -257,33 +278,65 @@ class RecordCompiler:
         either = a.expression + b.expression - both
         return _bit("", either, lambda t: (a.values(t) | b.values(t)) == 1)
 
+    def _carried(self, node: s.Rising | s.Held) -> list[SlotInteger]:
+        """A condition on this record and those before it, in every slot."""
+        if node not in self._running:
+            inner = [self.single(self.condition(node.inner, slot)) for slot in self.slots]
+            weights = [self.guard(known(node, self.log.schema), slot) for slot in self.slots]
+            if isinstance(node, s.Rising):
+                self._running[node] = add_rising(self.builder, node.text, inner, weights)
+            else:
+                self._running[node] = add_held(self.builder, node.text, node.count, inner, weights)
+        return self._running[node]
+
+    def _missing(self, channel: str, slot: int) -> SlotInteger:
+        reading = self._reading(channel, slot).integer
+        bit = add_equals(self.builder, self.log, reading, reading.high)
+        return _bit("", bit.now, lambda trace: reading.values(trace) == reading.high)
+
+    def guard(self, where: s.Condition | None, slot: int) -> SlotInteger:
+        """1 where the slot holds a record that fulfils ``where``, else 0; of degree 1."""
+        weight = self.weight(slot)
+        if where is None:
+            return weight
+        condition = self.condition(where, slot)
+
+        def values(trace: Trace) -> NDArray[np.int64]:
+            return weight.values(trace) * condition.values(trace)
+
+        kept = replace(condition, low=0, high=1, values=values)
+        return add_guard(self.builder, weight.expression, kept)
+
     def _compare(self, node: s.Compare, slot: int) -> SlotInteger:
         difference = plus(node.left, scaled(node.right, Fraction(-1)))
         value = self.number(difference, slot)
         zero = Fraction(0)
         if node.relation == ">=":
-            return self._at_least(value, zero, slot)
+            return self._at_least(value, zero)
         if node.relation == ">":
-            return self._above(value, zero, slot)
+            return self._above(value, zero)
         if node.relation == "<=":
-            return _opposite(self._above(value, zero, slot))
+            return _opposite(self._above(value, zero))
         if node.relation == "<":
-            return _opposite(self._at_least(value, zero, slot))
+            return _opposite(self._at_least(value, zero))
         equal = self._equals(value, slot)
         return equal if node.relation == "==" else _opposite(equal)
 
-    def _at_least(self, value: Value, bound: Fraction, slot: int) -> SlotInteger:
-        return self._reached(value, ceil((bound - value.constant) / value.unit), slot)
+    def _at_least(self, value: Value, bound: Fraction) -> SlotInteger:
+        return self._reached(value, ceil((bound - value.constant) / value.unit))
 
-    def _above(self, value: Value, bound: Fraction, slot: int) -> SlotInteger:
-        return self._reached(value, floor((bound - value.constant) / value.unit) + 1, slot)
+    def _above(self, value: Value, bound: Fraction) -> SlotInteger:
+        return self._reached(value, floor((bound - value.constant) / value.unit) + 1)
 
-    def _reached(self, value: Value, threshold: int, slot: int) -> SlotInteger:
-        if value.channel is None:
-            return self.reaches(value.integer, threshold)
-        threshold = min(max(threshold, 0), value.integer.high + 1)
-        bit = add_at_least(self.builder, self.log, slot, value.channel, threshold)
-        return _bit("", bit.now, lambda trace: value.integer.values(trace) >= threshold)
+    def _reached(self, value: Value, threshold: int) -> SlotInteger:
+        integer, channel = value.integer, value.channel
+        if channel is not None and integer.low < threshold <= integer.high:
+            self.requested.setdefault(channel, set()).add(threshold)
+            planned = self._thresholds.get(channel)
+            if planned is not None:
+                made = add_segments(self.builder, self.log, integer, planned)
+                return replace(made[planned.index(threshold)], name="")
+        return self.reaches(integer, threshold)
 
     def _equals(self, value: Value, slot: int) -> SlotInteger:
         wanted = -value.constant / value.unit
@@ -298,6 +351,10 @@ def _bit(
     name: str, expression: Expression, holds: Callable[[Trace], NDArray[np.bool_]]
 ) -> SlotInteger:
     return SlotInteger(name, expression, 0, 1, lambda trace: holds(trace).astype(np.int64))
+
+
+def _column_bit(column: Column) -> SlotInteger:
+    return _bit("", column.now, lambda t: t.columns[column.index, : len(t.blocks)] == 1)
 
 
 def _opposite(bit: SlotInteger) -> SlotInteger:

@@ -1,169 +1,128 @@
 """What a formula means: exact integer arithmetic over raw records, written without the compiler.
 
-A number of every record is a list of Python integers over one common denominator. This is the
-definition; the property tests hold the circuit to it.
+This is the definition; the property tests hold the circuit to it. Every aggregate leaves out the
+records on which a reading that it needs is missing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from itertools import pairwise
+from math import floor
 
 import numpy as np
-from numpy.typing import NDArray
 
+from circuits.language import outcome_syntax as o
 from circuits.language import syntax as s
-from circuits.schema import DT_CHANNEL, Schema
-
-Integers = NDArray[np.object_]
-Truths = NDArray[np.bool_]
+from circuits.language.record_meaning import RELATED, WHOLE, RecordMeaning, Truths
 
 
-@dataclass(frozen=True)
-class Numbers:
-    """One exact number per record: numerators over a positive denominator."""
+class Meaning(RecordMeaning):
+    """Formulas over one claim's raw records, in order.
 
-    numerators: Integers
-    denominator: int
+    ``before`` are the carried values before the first record, absent ones 0; evaluating leaves the
+    values after the last one in ``after``. What takes a ``span`` is about those records alone.
+    """
 
-    def over(self, denominator: int) -> Integers:
-        """Numerators over a multiple of the denominator."""
-        scaled: Integers = self.numerators * (denominator // self.denominator)
-        return scaled
-
-    def times(self, factor: Fraction) -> Numbers:
-        """Every number times a constant."""
-        return Numbers(self.numerators * factor.numerator, self.denominator * factor.denominator)
-
-
-class Meaning:
-    """Formulas over one claim's raw records (n, schema.elements), in order."""
-
-    def __init__(self, schema: Schema, records: NDArray[np.uint64], starts_epoch: bool) -> None:
-        self.schema, self.starts_epoch = schema, starts_epoch
-        self.records: Integers = records.astype(object)
-        self.everywhere: Truths = np.ones(len(records), dtype=np.bool_)
-
-    def outcome(self, outcome: s.Outcome) -> Fraction:
-        """The exact value; a predicate's is 1 or 0."""
-        if isinstance(outcome, s.Additive):
+    def outcome(self, outcome: o.Outcome) -> Fraction:
+        """The exact value; a predicate's is 1 or 0. ``rounded`` has a method of its own."""
+        if isinstance(outcome, o.Exact):
             return self.linear(outcome.linear)
+        if isinstance(outcome, o.Floor):
+            return Fraction(floor(self.linear(outcome.linear)))
+        if isinstance(outcome, o.Rounded):
+            raise ArithmeticError("the remainder is carried in the compiler's steps: use rounded()")
         return Fraction(int(self.holds(outcome)))
 
-    def holds(self, predicate: s.Predicate) -> bool:
-        """Whether a predicate holds for these records together."""
-        if isinstance(predicate, s.Always):
-            return bool(self.condition(predicate.condition)[self.where(predicate.where)].all())
-        if isinstance(predicate, s.Ever):
-            return bool(self.condition(predicate.condition)[self.where(predicate.where)].any())
-        if isinstance(predicate, s.Comparison):
-            left, right = self.linear(predicate.left), self.linear(predicate.right)
-            return related(left, predicate.relation, right)
-        if isinstance(predicate, s.Ratio):
-            bound = predicate.bound * self.linear(predicate.below)
-            return related(self.linear(predicate.above), predicate.relation, bound)
-        where = self.where(predicate.where)
-        if isinstance(predicate, s.Mean):
-            total = self.total(self.number(predicate.number), where)
-            return related(total, predicate.relation, predicate.bound * int(where.sum()))
-        fine = s.Compare(predicate.number, "<=", s.Constant(predicate.bound))
-        within = int((self.condition(fine) & where).sum())
-        return 100 * within >= predicate.percent * int(where.sum())
+    def rounded(self, outcome: o.Rounded, step: Fraction) -> int:
+        """How many whole units there are, together with what earlier claims left over.
 
-    def linear(self, linear: s.Linear) -> Fraction:
-        """A combination of totals."""
+        ``step`` = alpha / beta > 0 says how many units one step of the compiler's integer total
+        is. The remainder, 0..beta - 1, counts parts of 1 / beta of a unit.
+        """
+        steps = self.linear(outcome.linear) / outcome.unit / step
+        if steps.denominator != 1:
+            raise ArithmeticError("the total is not a whole multiple of the compiler's step")
+        left_over = self.before.get(outcome.name, 0)
+        units, remainder = divmod(left_over + step.numerator * steps.numerator, step.denominator)
+        self.after[outcome.name] = remainder
+        return units
+
+    def holds(self, predicate: o.Predicate, span: slice = WHOLE) -> bool:
+        """Whether a predicate holds for the records together."""
+        if isinstance(predicate, o.Always | o.Ever):
+            chosen = self.chosen(predicate.where, predicate.condition, span)
+            holds = self.condition(predicate.condition)[span][chosen]
+            return bool(holds.all() if isinstance(predicate, o.Always) else holds.any())
+        if isinstance(predicate, o.Comparison):
+            left, right = self.linear(predicate.left, span), self.linear(predicate.right, span)
+            return related(left, predicate.relation, right)
+        if isinstance(predicate, o.Ratio):
+            above, below = self.linear(predicate.above, span), self.linear(predicate.below, span)
+            return related(above, predicate.relation, predicate.bound * below)
+        chosen = self.chosen(predicate.where, predicate.number, span)
+        records = int(chosen.sum())
+        if isinstance(predicate, o.Percentile):
+            fine = s.Compare(predicate.number, "<=", s.Constant(predicate.bound))
+            within = int(self.condition(fine)[span][chosen].sum())
+            return 100 * within >= predicate.percent * records
+        total = self.total(predicate.number, chosen, span)
+        if isinstance(predicate, o.Mean):
+            return related(total, predicate.relation, predicate.bound * records)
+        squares = self.total(s.Times(predicate.number, predicate.number), chosen, span)
+        spread = records * squares - total**2  # the variance times records^2
+        if isinstance(predicate, o.Variance):
+            return related(spread, predicate.relation, predicate.bound * records**2)
+        room = min(total - predicate.low * records, predicate.high * records - total)
+        return room >= 0 and room**2 >= 9 * predicate.bound**2 * spread
+
+    def linear(self, linear: o.Linear, span: slice = WHOLE) -> Fraction:
+        """A combination of aggregates."""
         found = linear.constant
         for factor, aggregate in linear.terms:
-            where = self.where(aggregate.where)
-            if isinstance(aggregate, s.SumOf):
-                found += factor * self.total(self.number(aggregate.number), where)
-            else:
-                found += factor * int((self.where(aggregate.condition) & where).sum())
+            found += factor * self.aggregate(aggregate, span)
         return found
 
-    def total(self, numbers: Numbers, where: Truths) -> Fraction:
-        """The sum over the chosen records."""
-        return Fraction(int(sum(numbers.numerators[where])), numbers.denominator)
-
-    def where(self, condition: s.Condition | None) -> Truths:
-        """The records on which a condition holds; all of them without one."""
-        return self.everywhere if condition is None else self.condition(condition)
-
-    def condition(self, node: s.Condition) -> Truths:
-        """On which records a condition holds."""
-        found: Truths
-        if isinstance(node, s.Both):
-            found = self.condition(node.left) & self.condition(node.right)
-        elif isinstance(node, s.Either):
-            found = self.condition(node.left) | self.condition(node.right)
-        elif isinstance(node, s.Opposite):
-            found = ~self.condition(node.inner)
-        elif isinstance(node, s.Between):
-            low = s.Compare(node.inner, ">=", s.Constant(node.low))
-            high = s.Compare(node.inner, "<=", s.Constant(node.high))
-            found = self.condition(low) & self.condition(high)
+    def aggregate(self, aggregate: o.Aggregate, span: slice = WHOLE) -> Fraction:
+        """One number of all records."""
+        if isinstance(aggregate, o.WindowsOf):
+            return Fraction(self.windows(aggregate.predicate))
+        if isinstance(aggregate, o.SumOf):
+            chosen = self.chosen(aggregate.where, aggregate.number, span)
+            return self.total(aggregate.number, chosen, span)
+        if isinstance(aggregate, o.CountOf):
+            chosen = self.chosen(aggregate.where, aggregate.condition, span)
+            if aggregate.condition is not None:
+                chosen = chosen & self.condition(aggregate.condition)[span]
+            return Fraction(int(chosen.sum()))
+        chosen = self.chosen(aggregate.where, s.Reading(aggregate.channel), span)
+        channel, raw = self.channel(aggregate.channel), self.raw(aggregate.channel, span)[chosen]
+        if isinstance(aggregate, o.Edge):
+            code = raw[-1 if aggregate.latest else 0] if len(raw) else 0
+        elif aggregate.greatest:
+            code = raw.max(initial=0)
         else:
-            left, right = self.number(node.left), self.number(node.right)
-            common = lcm(left.denominator, right.denominator)
-            pairs = zip(left.over(common), right.over(common), strict=True)
-            found = np.array([related(a, node.relation, b) for a, b in pairs], dtype=np.bool_)
-        return found
+            code = raw.min(initial=channel.maximum_code)
+        return int(code) * channel.scale + channel.offset
 
-    def number(self, node: s.Number) -> Numbers:
-        """A number of every record."""
-        count = len(self.records)
-        if isinstance(node, s.Constant):
-            return constant(node.value, count)
-        if isinstance(node, s.Reading):
-            position = self.schema.position(node.channel)
-            channel = self.schema.channels[position]
-            raw = Numbers(self.records[:, position], 1)
-            return add(raw.times(channel.scale), constant(channel.offset, count))
-        if isinstance(node, s.TimeStep):
-            return Numbers(self.steps(), 1)
-        if isinstance(node, s.Plus):
-            return add(self.number(node.left), self.number(node.right))
-        if isinstance(node, s.Scaled):
-            return self.number(node.inner).times(node.factor)
-        if isinstance(node, s.Times):
-            left, right = self.number(node.left), self.number(node.right)
-            return Numbers(left.numerators * right.numerators, left.denominator * right.denominator)
-        inner = self.number(node.inner)
-        if isinstance(node, s.Absolute):
-            return Numbers(np.abs(inner.numerators), inner.denominator)
-        above = add(inner, constant(-node.limit, count))
-        return Numbers(np.maximum(above.numerators, 0), above.denominator)
+    def windows(self, predicate: o.Predicate) -> int:
+        """In how many windows, each by itself, a predicate holds."""
+        ends = [0, *np.cumsum(self.claim.counts).tolist()]
+        return sum(self.holds(predicate, slice(start, end)) for start, end in pairwise(ends))
 
-    def steps(self) -> Integers:
-        """Milliseconds since the record before, of every record."""
-        if self.schema.period_ms is None:
-            found: Integers = self.records[:, self.schema.position(DT_CHANNEL)]
-            return found
-        steps = np.full(len(self.records), self.schema.period_ms, dtype=object)
-        steps[: 1 if self.starts_epoch else 0] = 0
-        return steps
+    def chosen(
+        self, where: s.Condition | None, needed: s.Number | s.Condition | None, span: slice
+    ) -> Truths:
+        """The records under ``where`` on which it and what else is needed are known."""
+        known = self.known((where, needed), span)
+        return known if where is None else known & self.condition(where)[span]
+
+    def total(self, node: s.Number, chosen: Truths, span: slice) -> Fraction:
+        """The sum of a number over the chosen records of the span."""
+        numbers = self.number(node, span)
+        return Fraction(int(sum(numbers.numerators[chosen])), numbers.denominator)
 
 
-def constant(value: Fraction, count: int) -> Numbers:
-    """The same number for every record."""
-    return Numbers(np.full(count, value.numerator, dtype=object), value.denominator)
-
-
-def add(left: Numbers, right: Numbers) -> Numbers:
-    """Record by record."""
-    common = lcm(left.denominator, right.denominator)
-    return Numbers(left.over(common) + right.over(common), common)
-
-
-def related(left: Fraction | int, relation: str, right: Fraction | int) -> bool:
+def related(left: Fraction, relation: str, right: Fraction) -> bool:
     """left RELATION right."""
-    answers = {
-        "<": left < right,
-        "<=": left <= right,
-        "==": left == right,
-        "!=": left != right,
-        ">=": left >= right,
-        ">": left > right,
-    }
-    return answers[relation]
+    return bool(RELATED[relation](left, right))

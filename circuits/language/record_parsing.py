@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
 from fractions import Fraction
 from typing import NoReturn
 
 from circuits.errors import BadInput, InputReason
-from circuits.formula import expression_tree
 from circuits.language import syntax as s
+from circuits.language.day import DECIMAL, in_utc, minute_of_day, offset_minutes
+from circuits.language.text import MAXIMUM_COMPILED_CHARACTERS, expression_tree
 from circuits.schema import DT_CHANNEL, Schema
 
-MAXIMUM_CHARACTERS = 400
 MAXIMUM_DEPTH = 40
 DT_SECONDS = "dt"
-LATER = frozenset(
-    [
-        "rising",
-        "falling",
-        "held",
-        "min",
-        "max",
-        "first",
-        "last",
-        "time_of_day",
-        "missing",
-        "floor",
-        "variance",
-        "cpk",
-        "tariff",
-    ]
-)
-_DECIMAL = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
+MAXIMUM_HELD = 1_000_000
 _RELATIONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
@@ -57,8 +39,8 @@ class RecordParser:
 
     def tree(self) -> ast.expr:
         """The text as one expression."""
-        if len(self.text) > MAXIMUM_CHARACTERS:
-            self.fail(None, f"longer than {MAXIMUM_CHARACTERS} characters")
+        if len(self.text) > MAXIMUM_COMPILED_CHARACTERS:
+            self.fail(None, f"longer than {MAXIMUM_COMPILED_CHARACTERS} characters")
         try:
             return expression_tree(self.text)
         except SyntaxError as error:
@@ -92,7 +74,7 @@ class RecordParser:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             sign, node = -1, node.operand
         literal = ast.get_source_segment(self.text, node) or ""
-        if not isinstance(node, ast.Constant) or not _DECIMAL.fullmatch(literal):
+        if not isinstance(node, ast.Constant) or not DECIMAL.fullmatch(literal):
             self.fail(node, "expected a decimal constant")
         return sign * Fraction(literal)
 
@@ -146,8 +128,6 @@ class RecordParser:
 
     def function(self, node: ast.Call, depth: int) -> s.Number:
         name = self.called(node)
-        if name in LATER:
-            self.fail(node, f"{name} is not supported yet")
         counts = {"abs": 1, "clip_above": 2}
         if name not in counts:
             self.fail(node, "expected a number: abs(x) and clip_above(x, c) are known")
@@ -159,14 +139,47 @@ class RecordParser:
             return s.Absolute(inner)
         return s.Excess(inner, self.constant(arguments[1]))
 
-    def positional(self, node: ast.Call, count: int) -> list[ast.expr]:
-        """Exactly ``count`` plain arguments."""
+    def channel(self, node: ast.expr) -> str:
+        """The name of a channel."""
+        if not isinstance(node, ast.Name):
+            self.fail(node, "expected a channel's name")
+        if node.id not in self.channels:
+            self.fail(node, f"unknown channel {node.id!r}")
+        return node.id
+
+    def literal(self, node: ast.expr) -> str:
+        """A plain string in quotes, without escapes."""
+        text = ast.get_source_segment(self.text, node) or ""
+        value = node.value if isinstance(node, ast.Constant) else None
+        if not isinstance(value, str) or text not in (f'"{value}"', f"'{value}'"):
+            self.fail(node, "expected plain text in quotes")
+        return value
+
+    def offset(self, nodes: list[ast.expr]) -> int:
+        """How many minutes local time is ahead of UTC; 0 without a node."""
+        if not nodes:
+            return 0
+        try:
+            return offset_minutes(self.literal(nodes[0]))
+        except ValueError as error:
+            self.fail(nodes[0], str(error))
+
+    def minute(self, node: ast.expr) -> int:
+        """A time of day in minutes after midnight."""
+        try:
+            return minute_of_day(self.literal(node))
+        except ValueError as error:
+            self.fail(node, str(error))
+
+    def positional(self, node: ast.Call, least: int, most: int | None = None) -> list[ast.expr]:
+        """``least`` to ``most`` plain arguments, the most being the least without it."""
+        most = least if most is None else most
         if (
             node.keywords
-            or len(node.args) != count
+            or not least <= len(node.args) <= most
             or any(isinstance(a, ast.Starred) for a in node.args)
         ):
-            self.fail(node, f"{self.called(node)} takes {count} plain arguments")
+            self.fail(node, f"{self.called(node)} takes {so_many(least, most)} plain arguments")
         return node.args
 
     def condition(self, node: ast.expr, depth: int) -> s.Condition:
@@ -196,16 +209,54 @@ class RecordParser:
 
     def stated(self, node: ast.Call, depth: int) -> s.Condition:
         name = self.called(node)
-        if name in LATER:
-            self.fail(node, f"{name} is not supported yet")
-        if name != "between":
-            self.fail(node, "expected a condition: between(x, low, high) is known")
+        if name == "between":
+            return self.between(node, depth)
+        if name == "time_of_day":
+            return self.time_of_day(node)
+        if name == "missing":
+            return s.Missing(self.channel(self.positional(node, 1)[0]))
+        if name == "held":
+            inner, count = self.positional(node, 2)
+            return s.Held(self.condition(inner, depth + 1), self.run_length(count))
+        if name not in ("rising", "falling"):
+            self.fail(
+                node,
+                "expected a condition: between, rising, falling, held, missing and time_of_day"
+                " are known",
+            )
+        condition = self.condition(self.positional(node, 1)[0], depth + 1)
+        return s.Rising(condition if name == "rising" else s.Opposite(condition))
+
+    def between(self, node: ast.Call, depth: int) -> s.Condition:
         inner_node, low_node, high_node = self.positional(node, 3)
         inner = self.number(inner_node, depth + 1)
         low, high = self.constant(low_node), self.constant(high_node)
         if isinstance(inner, s.Constant) or low > high:
             self.fail(node, "between needs a number of the record and low <= high")
         return s.Between(inner, low, high)
+
+    def time_of_day(self, node: ast.Call) -> s.Condition:
+        """[a, b) in UTC, or in a local time at a fixed offset from it."""
+        begin, end, *rest = self.positional(node, 2, 3)
+        start_minute, end_minute = self.minute(begin), self.minute(end)
+        if start_minute == end_minute:
+            self.fail(node, "the two times of day differ")
+        offset = self.offset(rest)
+        return s.TimeOfDay(in_utc(start_minute, offset), in_utc(end_minute, offset))
+
+    def run_length(self, node: ast.expr) -> int:
+        """How many records a condition is to hold for."""
+        if not isinstance(node, ast.Constant) or type(node.value) is not int:
+            self.fail(node, "expected a whole number of records")
+        count = self.constant(node)
+        if not 1 <= count <= MAXIMUM_HELD:
+            self.fail(node, f"a condition is held for 1 to {MAXIMUM_HELD} records")
+        return int(count)
+
+
+def so_many(least: int, most: int) -> str:
+    """A number of arguments in words."""
+    return f"{least}" if least == most else f"{least} or {most}"
 
 
 def scaled(inner: s.Number, factor: Fraction) -> s.Number:

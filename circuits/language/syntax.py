@@ -1,12 +1,13 @@
 """What a formula says, as a tree; every node's ``text`` is canonical and names shared columns.
 
-Three layers: numbers of one record, conditions on one record, and what is taken over all records
-of a claim. Channel values are exact fractions in the channel's unit.
+Numbers of one record and conditions on one record; ``outcome_syntax`` has what is taken over all
+records of a claim. Channel values are exact fractions in the channel's unit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
 
 from circuits.schema import DT_CHANNEL
@@ -188,109 +189,79 @@ class Opposite:
         return f"~{self.inner.text}"
 
 
-Condition = Compare | Between | Both | Either | Opposite
+@dataclass(frozen=True)
+class Rising:
+    """The condition holds and did not on the record before; false on an epoch's first record."""
 
+    inner: Condition
 
-# --- over all records ------------------------------------------------------------------------
+    @property
+    def text(self) -> str:
+        """Canonical form; also the name of the state that it carries from claim to claim."""
+        return f"rising({self.inner.text})"
 
 
 @dataclass(frozen=True)
-class SumOf:
-    """The sum of a number over the records on which ``where`` holds (None: all)."""
+class Held:
+    """The condition held on each of the last ``count`` records of the epoch, this one included."""
 
-    number: Number
-    where: Condition | None
+    inner: Condition
+    count: int
 
-
-@dataclass(frozen=True)
-class CountOf:
-    """On how many of the records under ``where`` the condition holds (None: all of them)."""
-
-    condition: Condition | None
-    where: Condition | None
-
-
-Aggregate = SumOf | CountOf
+    @property
+    def text(self) -> str:
+        """Canonical form; also the name of the state that it carries from claim to claim."""
+        return f"held({self.inner.text}, {self.count})"
 
 
 @dataclass(frozen=True)
-class Linear:
-    """sum(factor * aggregate) + constant."""
+class TimeOfDay:
+    """The record's window starts in [start, end) minutes after midnight UTC.
 
-    terms: tuple[tuple[Fraction, Aggregate], ...]
-    constant: Fraction = Fraction(0)
+    Both are 0..1439 and differ; with start > end the interval runs over midnight.
+    """
 
-    def plus(self, other: Linear, factor: Fraction = Fraction(1)) -> Linear:
-        """self + factor * other."""
-        moved = other.times(factor)
-        return Linear(self.terms + moved.terms, self.constant + moved.constant)
+    start: int
+    end: int
 
-    def times(self, factor: Fraction) -> Linear:
-        """factor * self."""
-        return Linear(tuple((f * factor, a) for f, a in self.terms), self.constant * factor)
-
-
-@dataclass(frozen=True)
-class Additive:
-    """One exact number, which adds up over claims; without a constant."""
-
-    linear: Linear
+    @property
+    def text(self) -> str:
+        """Canonical form."""
+        return f"time_of_day({clock(self.start)}, {clock(self.end)})"
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """left RELATION right; the relation is one of < <= >= >."""
+class Missing:
+    """The channel's reading is the reserved code of a missed sample."""
 
-    left: Linear
-    relation: str
-    right: Linear
+    channel: str
 
-
-@dataclass(frozen=True)
-class Ratio:
-    """above / below RELATION bound, multiplied out: above RELATION bound * below."""
-
-    above: Linear
-    below: Linear
-    relation: str
-    bound: Fraction
+    @property
+    def text(self) -> str:
+        """Canonical form."""
+        return f"missing({self.channel})"
 
 
-@dataclass(frozen=True)
-class Mean:
-    """The mean of a number over the records under ``where``, against a bound, multiplied out."""
-
-    number: Number
-    where: Condition | None
-    relation: str
-    bound: Fraction
+Condition = Compare | Between | Both | Either | Opposite | Rising | Held | TimeOfDay | Missing
 
 
-@dataclass(frozen=True)
-class Percentile:
-    """At least ``percent`` of 100 records under ``where`` have number <= bound."""
-
-    number: Number
-    percent: Fraction
-    where: Condition | None
-    bound: Fraction
+def clock(minute: int) -> str:
+    """HH:MM."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
-@dataclass(frozen=True)
-class Always:
-    """The condition holds on every record under ``where``; true when there is none."""
-
-    condition: Condition
-    where: Condition | None
-
-
-@dataclass(frozen=True)
-class Ever:
-    """The condition holds on some record under ``where``; false when there is none."""
-
-    condition: Condition
-    where: Condition | None
+def parts(node: object) -> Iterator[object]:
+    """The node and everything below it, parents first."""
+    yield node
+    children: Iterable[object] = ()
+    if isinstance(node, tuple):
+        children = node
+    elif is_dataclass(node):
+        children = (getattr(node, field.name) for field in fields(node))
+    for child in children:
+        yield from parts(child)
 
 
-Predicate = Comparison | Ratio | Mean | Percentile | Always | Ever
-Outcome = Additive | Predicate
+def readings(node: object) -> frozenset[str]:
+    """The channels whose values are needed to know the node; ``missing`` needs none."""
+    return frozenset(part.channel for part in parts(node) if isinstance(part, Reading))

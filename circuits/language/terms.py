@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from circuits.errors import BadInput, InputReason
+from circuits.language import outcome_syntax as o
 from circuits.language import syntax as s
+from circuits.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,18 @@ class Term:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """factor * an aggregate that is no sum over records."""
+
+    factor: Fraction
+    aggregate: o.Extreme | o.Edge | o.WindowsOf
+
+
+@dataclass(frozen=True)
 class Threshold:
     """linear >= 0, or linear > 0 when strict."""
 
-    linear: s.Linear
+    linear: o.Linear
     strict: bool
 
 
@@ -36,23 +46,36 @@ def both(left: s.Condition | None, right: s.Condition | None) -> s.Condition | N
     return s.Both(left, right)
 
 
-def threshold(predicate: s.Predicate) -> Threshold:
+def known(node: object, schema: Schema) -> s.Condition | None:
+    """That no reading which the node needs is missing; None where none can be."""
+    found: s.Condition | None = None
+    needed = s.readings(node)
+    for channel in schema.channels:
+        if channel.may_miss and channel.name in needed:
+            found = both(found, s.Opposite(s.Missing(channel.name)))
+    return found
+
+
+Simple = o.Comparison | o.Ratio | o.Mean | o.Percentile | o.Always | o.Ever
+
+
+def threshold(predicate: Simple, schema: Schema) -> Threshold:
     """A predicate as a combination of totals that is (more than) 0 exactly where it holds."""
     one = Fraction(1)
-    if isinstance(predicate, s.Always):
-        against = s.CountOf(s.Opposite(predicate.condition), predicate.where)
-        return Threshold(s.Linear(((-one, against),)), False)
-    if isinstance(predicate, s.Ever):
-        return Threshold(s.Linear(((one, s.CountOf(predicate.condition, predicate.where)),)), True)
-    if isinstance(predicate, s.Percentile):
+    if isinstance(predicate, o.Always):
+        against = o.CountOf(s.Opposite(predicate.condition), predicate.where)
+        return Threshold(o.Linear(((-one, against),)), False)
+    if isinstance(predicate, o.Ever):
+        return Threshold(o.Linear(((one, o.CountOf(predicate.condition, predicate.where)),)), True)
+    if isinstance(predicate, o.Percentile):
         fine = s.Compare(predicate.number, "<=", s.Constant(predicate.bound))
-        within = s.Linear(((Fraction(100), s.CountOf(fine, predicate.where)),))
-        records = s.Linear(((one, s.CountOf(None, predicate.where)),))
+        within = o.Linear(((Fraction(100), o.CountOf(fine, predicate.where)),))
+        records = o.Linear(((one, _records(predicate, schema)),))
         return Threshold(within.plus(records, -predicate.percent), False)
-    if isinstance(predicate, s.Mean):
-        left = s.Linear(((one, s.SumOf(predicate.number, predicate.where)),))
-        right = s.Linear(((predicate.bound, s.CountOf(None, predicate.where)),))
-    elif isinstance(predicate, s.Ratio):
+    if isinstance(predicate, o.Mean):
+        left = o.Linear(((one, o.SumOf(predicate.number, predicate.where)),))
+        right = o.Linear(((predicate.bound, _records(predicate, schema)),))
+    elif isinstance(predicate, o.Ratio):
         left, right = predicate.above, predicate.below.times(predicate.bound)
     else:
         left, right = predicate.left, predicate.right
@@ -61,19 +84,30 @@ def threshold(predicate: s.Predicate) -> Threshold:
     return Threshold(left.plus(right, -one), predicate.relation in ("<", ">"))
 
 
-def expand(linear: s.Linear) -> list[Term]:
-    """The terms of a combination, equal ones collected."""
+def _records(predicate: o.Mean | o.Percentile, schema: Schema) -> o.CountOf:
+    """The records under ``where`` on which the number is known."""
+    return o.CountOf(None, both(predicate.where, known(predicate.number, schema)))
+
+
+def expand(linear: o.Linear, schema: Schema) -> list[Term | Whole]:
+    """The terms of a combination, equal ones collected, those that cancel out left out."""
     collected: dict[tuple[s.Condition | None, tuple[s.Number, ...]], Fraction] = {}
+    others: dict[o.Extreme | o.Edge | o.WindowsOf, Fraction] = {}
     for factor, aggregate in linear.terms:
-        if isinstance(aggregate, s.CountOf):
-            where = both(aggregate.condition, aggregate.where)
+        if isinstance(aggregate, o.Extreme | o.Edge | o.WindowsOf):
+            others[aggregate] = others.get(aggregate, Fraction(0)) + factor
+            continue
+        where = both(aggregate.where, known(aggregate, schema))
+        if isinstance(aggregate, o.CountOf):
+            where = both(aggregate.condition, where)
             summands: list[tuple[Fraction, tuple[s.Number, ...]]] = [(Fraction(1), ())]
         else:
-            where, summands = aggregate.where, _summands(aggregate.number)
+            summands = _summands(aggregate.number)
         for inner, numbers in summands:
             key = (where, numbers)
             collected[key] = collected.get(key, Fraction(0)) + factor * inner
-    return [Term(factor, *key) for key, factor in collected.items() if factor]
+    products = [Term(factor, *key) for key, factor in collected.items() if factor]
+    return [*products, *(Whole(factor, other) for other, factor in others.items() if factor)]
 
 
 def _summands(node: s.Number) -> list[tuple[Fraction, tuple[s.Number, ...]]]:
@@ -116,7 +150,7 @@ def split_product(numbers: tuple[s.Number, ...]) -> tuple[s.Number | None, s.Num
     return product, numbers[place]
 
 
-def require_terms(terms: list[Term], formula: str) -> list[Term]:
+def require_terms(terms: list[Term | Whole], formula: str) -> list[Term | Whole]:
     """``BadInput`` FORMULA when everything cancelled out."""
     if not terms:
         raise BadInput(InputReason.FORMULA, f"formula {formula[:80]!r}: the totals cancel out")

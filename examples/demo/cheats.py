@@ -11,8 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from nacl.signing import SigningKey
 
+from circuits.records import Records
 from circuits.statement import Statement
 from prover.claims import Plan, Totals, plan_claim
 from prover.log import WindowLog
@@ -79,7 +81,9 @@ class TamperedProver:
 
     def _plan(self, first: int, last: int | None = None) -> Plan:
         with open_store(self.store) as store:
-            return plan_claim(self.contract, store, first, first if last is None else last)
+            return plan_claim(
+                self.contract, self.key, store, first, first if last is None else last
+            )
 
     def _claim(self, plan: Plan, terms: Terms | None = None) -> Claim:
         """A signed claim over whatever the plan says, true or not."""
@@ -108,14 +112,9 @@ class TamperedProver:
 
     def _totals(self, windows: Sequence[WindowLog], plan: Plan) -> tuple[int, ...]:
         """What these records add up to: a changed reading comes with the total that fits it."""
-        opens = plan.statement.checkpoints[0].records_in_epoch == 0
-        return tuple(
-            sum(
-                outcome.total_of(log.records, opens and place == 0)
-                for place, log in enumerate(windows)
-            )
-            for outcome in self.contract.terms.circuit.outcomes
-        )
+        rows = np.concatenate([log.records for log in windows])
+        records = Records.between(plan.statement.checkpoints, rows)
+        return self.contract.terms.circuit.measure(records, {}).totals
 
     def _cheaper_terms(self) -> Terms:
         """The same contract with every price halved: the operator's wish, not an agreement."""

@@ -42,7 +42,7 @@ def run(source: Source, most_windows: int, folder: Path) -> Report:
     _deposit(contract, litres, supplier, contract_file)
     report = Report(source, windows=windows)
     key = load_keys(operator / "keys")
-    _compile(contract, operator)
+    _compile(contract, key, operator)
     cheat_at = _cheat_position(litres)
     serving = VerifierProcess(
         contract_file, supplier / "store", supplier / "keys", folder / "verifier.log"
@@ -109,11 +109,11 @@ def _deposit(
     step(f"escrow: {nanos // NANOS} {contract.terms.currency} deposited by the operator")
 
 
-def _compile(contract: SignedContract, operator: Path) -> None:
+def _compile(contract: SignedContract, key: SigningKey, operator: Path) -> None:
     """One proof that nobody counts: the first use after an installation compiles the kernels."""
     with console.status("preparing the prover (the first time compiles its kernels: a minute) ..."):
         with open_store(operator / "store") as store:
-            plan = plan_claim(contract, store, 0, 0)
+            plan = plan_claim(contract, key, store, 0, 0)
         parameters = PARAMETER_SETS[contract.terms.parameter_set]
         prove(contract.terms.circuit, parameters, plan.statement, plan.windows)
 
@@ -188,7 +188,7 @@ def _collect(
     for answer in answers:
         receipt = answer.receipt
         report.records.append(receipt.records)
-        report.litres.append(contract.terms.outcome_values(receipt.totals, receipt.records)[0])
+        report.litres.append(contract.terms.outcome_values(receipt.totals)[0])
         report.amounts.append(receipt.amount_nanos)
     report.recomputed = list(litres)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,15 @@ def compress(h: Any, m: Any, count: Any, final: Any) -> None:
 
 
 @njit(cache=True, parallel=True)
-def _row_leaves(extended: Any, columns: int, salts: Any, start: Any, out: Any) -> None:
+def _row_leaves(
+    extended: Any, columns: int, salts: Any, start: Any, chosen: Any, cosets: int, out: Any
+) -> None:
     """Sixteen rows of one coset at a time, in lockstep; rows is a multiple of sixteen."""
-    cosets, groups, rows, _ = extended.shape
+    count_of_cosets, groups, rows, _ = extended.shape
     batches = rows // LANES
-    for task in prange(cosets * batches):
-        coset, first = task // batches, task % batches * LANES
+    for task in prange(count_of_cosets * batches):
+        place, first = task // batches, task % batches * LANES
+        coset = chosen[place]
         state = np.empty((8, LANES), dtype=np.uint32)
         block = np.zeros((LANES, 16), dtype=np.uint32)
         for lane in range(LANES):
@@ -92,7 +96,7 @@ def _row_leaves(extended: Any, columns: int, salts: Any, start: Any, out: Any) -
         for group in range(groups):
             last = group == groups - 1
             count = np.uint32(64 + (4 * columns if last else 64 * (group + 1)))
-            at = ((coset * groups + group) * rows + first) * LANES
+            at = ((place * groups + group) * rows + first) * LANES
             vector.compress_rows(state, extended, at, count, _ALL_ONES if last else _ZERO)
         for lane in range(LANES):
             for k in range(8):
@@ -157,12 +161,20 @@ def hash_rows(extended: Words, columns: int, salts: Words) -> Words:
     ``columns`` counts the real columns; ``salts`` is (domain, 8) words. Rows come in sixteens
     (``ValueError`` otherwise): that many are hashed in lockstep.
     """
-    cosets, _, rows, _ = extended.shape
+    out = np.empty((len(salts), 8), dtype=np.uint32)
+    hash_cosets(extended, columns, salts, range(len(extended)), out)
+    return out
+
+
+def hash_cosets(
+    extended: Words, columns: int, salts: Words, cosets: Sequence[int], out: Words
+) -> None:
+    """The digests of some cosets' rows (cosets, groups, rows, 16), at their places in ``out``."""
+    rows = extended.shape[2]
     if rows % LANES:
         raise ValueError(f"{rows} rows are not a multiple of {LANES}")
-    out = np.empty((cosets * rows, 8), dtype=np.uint32)
-    _row_leaves(extended, columns, salts, initial_state(LEAF_PERSON, 32), out)
-    return out
+    chosen, start = np.array(cosets, dtype=np.int64), initial_state(LEAF_PERSON, 32)
+    _row_leaves(extended, columns, salts, start, chosen, len(salts) // rows, out)
 
 
 def hash_words(words: Words) -> Words:

@@ -7,6 +7,7 @@ permutes. Data is canonical, twiddles are in Montgomery form.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -174,14 +175,19 @@ def extend(coefficients: Words, shift: int, blowup: int) -> Words:
     ``coefficients`` (groups, rows, 16) bit-reversed; returns (blowup, groups, rows, 16).
     """
     groups, rows, _ = coefficients.shape
-    log2_rows = rows.bit_length() - 1
-    step = root_of_unity(log2_rows + blowup.bit_length() - 1)
-    factors = np.stack(
-        [coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in range(blowup)]
-    )
     out = np.empty((blowup, groups, rows, LANES), dtype=np.uint32)
-    _extend_all(coefficients, out, twiddles(log2_rows, False), factors)
+    extend_cosets(coefficients, shift, blowup, range(blowup), out)
     return out
+
+
+def extend_cosets(
+    coefficients: Words, shift: int, blowup: int, cosets: Sequence[int], out: Words
+) -> None:
+    """The same for some cosets only, into ``out`` (cosets, groups, rows, 16)."""
+    log2_rows = coefficients.shape[1].bit_length() - 1
+    step = root_of_unity(log2_rows + blowup.bit_length() - 1)
+    factors = np.stack([coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in cosets])
+    _extend_all(coefficients, out, twiddles(log2_rows, False), factors)
 
 
 def to_groups(columns: Words) -> Words:

@@ -58,7 +58,7 @@ def test_three_claims_over_two_epochs(world: World) -> None:
         previous = receipt.digest
         state = replace(state, head=decision.head)
     totals = (world.first.totals[0] + world.second.totals[0] + world.third.totals[0],)
-    assert paid == world.terms.cumulative_nanos(totals, 31)
+    assert paid == world.terms.cumulative_nanos(totals)
 
 
 def test_accept_is_pure(world: World) -> None:

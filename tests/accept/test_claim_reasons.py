@@ -44,7 +44,7 @@ def moved(world: World, contract: SignedContract, **changes: Any) -> bytes:
 
 def test_the_unchanged_claim_is_good(world: World) -> None:
     checked = check_claim(world.first, world.contract)
-    assert checked.outcomes == world.terms.outcome_values(world.first.totals, 11)
+    assert checked.outcomes == world.terms.outcome_values(world.first.totals)
 
 
 # --- 1. decode

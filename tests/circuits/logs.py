@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits import records as claims
+from circuits import state
 from circuits.chain import Role, absorb, pack_records, sample_elements
 from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, as_chain
-from circuits.circuit import Circuit, Trace
+from circuits.circuit import Circuit, Measured, Trace
 from circuits.field import Array
-from circuits.gadgets.log_hash import fill_log_hash
+from circuits.reference_trace import reference_trace as plain_trace
 from circuits.schema import Channel, Schema
-from circuits.statement import Statement
+from circuits.statement import StateLink, Statement
 from circuits.trace_check import Failure, check_trace
 
 Records = NDArray[np.uint64]
@@ -25,10 +27,15 @@ WINDOW_MS = 60_000
 
 
 def channel(
-    name: str = "flow", bits: int = 16, scale: Fraction | str = "1", offset: Fraction | str = "0"
+    name: str = "flow",
+    bits: int = 16,
+    scale: Fraction | str = "1",
+    offset: Fraction | str = "0",
+    *,
+    may_miss: bool = False,
 ) -> Channel:
     """A channel with what a test does not care about filled in."""
-    return Channel(name, "unit", bits, Fraction(scale), Fraction(offset))
+    return Channel(name, "unit", bits, Fraction(scale), Fraction(offset), may_miss)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class SignedLog:
     windows: tuple[Records, ...]
     salts: tuple[Array, ...]
     checkpoints: tuple[Checkpoint, ...]
+    before: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def starts_epoch(self) -> bool:
@@ -54,14 +62,37 @@ class SignedLog:
         """All records, in order."""
         return np.concatenate(self.windows)
 
+    def measured(self, circuit: Circuit) -> Measured:
+        """The true totals, and the state after."""
+        readings = claims.Records.between(self.checkpoints, self.records)
+        return circuit.measure(readings, self.before)
+
     def totals(self, circuit: Circuit) -> tuple[int, ...]:
         """The true total of every outcome."""
-        return tuple(o.total_of(self.records, self.starts_epoch) for o in circuit.outcomes)
+        return self.measured(circuit).totals
+
+    def openings(self, circuit: Circuit) -> tuple[state.StateOpening, state.StateOpening] | None:
+        """The state before and after, blinded."""
+        if not circuit.state:
+            return None
+        after = self.measured(circuit).after
+        return (
+            state.StateOpening(self.before, tuple(range(8))),
+            state.StateOpening(after, tuple(range(100, 108))),
+        )
 
     def statement(self, circuit: Circuit, totals: tuple[int, ...] | None = None) -> Statement:
         """The statement with true totals, or with others."""
         claimed = self.totals(circuit) if totals is None else totals
-        return Statement(TERMS, self.checkpoints, claimed)
+        openings = self.openings(circuit)
+        link = None
+        if openings is not None:
+            first, last = self.checkpoints[0], self.checkpoints[-1]
+            link = StateLink(
+                state.commit_state(circuit.state, openings[0], state.chain_before(first)),
+                state.commit_state(circuit.state, openings[1], last.chain),
+            )
+        return Statement(TERMS, self.checkpoints, claimed, link)
 
 
 def random_windows(
@@ -85,19 +116,30 @@ def random_windows(
     return out
 
 
-def sign_log(schema: Schema, windows: Sequence[Records], *, earlier_records: int = 0) -> SignedLog:
-    """Chain, salts and checkpoints of these windows."""
+def sign_log(
+    schema: Schema,
+    windows: Sequence[Records],
+    *,
+    earlier_records: int = 0,
+    start_ms: int = 0,
+    window_ms: int = WINDOW_MS,
+    link: Link | None = None,
+) -> SignedLog:
+    """Chain, salts and checkpoints of these windows, one every ``window_ms``.
+
+    ``link`` is where the epoch before ended; without it this is the device's first one.
+    """
     checkpoint = Checkpoint(
         device=DEVICE,
         epoch=0,
         index=0,
         records_in_epoch=0,
         records_in_window=0,
-        start_ms=0,
-        end_ms=0,
+        start_ms=start_ms,
+        end_ms=start_ms,
         schema=schema.digest(),
         chain=ZERO_CHAIN,
-        link=Link(),
+        link=link or Link(),
     )
     checkpoint = replace(checkpoint, chain=checkpoint.genesis_chain())
     if earlier_records:
@@ -106,7 +148,7 @@ def sign_log(schema: Schema, windows: Sequence[Records], *, earlier_records: int
             index=1,
             records_in_epoch=earlier_records,
             records_in_window=earlier_records,
-            end_ms=WINDOW_MS,
+            end_ms=start_ms + window_ms,
             chain=as_chain(sample_elements(b"", b"some earlier chain value", 8)),
             link=None,
         )
@@ -125,7 +167,7 @@ def sign_log(schema: Schema, windows: Sequence[Records], *, earlier_records: int
                 records_in_epoch=last.records_in_epoch + len(records),
                 records_in_window=len(records),
                 start_ms=last.end_ms,
-                end_ms=last.end_ms + WINDOW_MS,
+                end_ms=last.end_ms + window_ms,
                 chain=as_chain(chain),
                 link=None,
             )
@@ -140,23 +182,10 @@ def random_log(schema: Schema, counts: Sequence[int], seed: int = 0) -> SignedLo
 
 
 def reference_trace(circuit: Circuit, log: SignedLog, padding_rows: int = 3) -> Trace:
-    """The trace filled by the plain code, with a few padding rows behind the active ones."""
-    layout = log.statement(circuit, (0,) * len(circuit.outcomes)).layout(
-        circuit.schema.records_per_block
-    )
-    blocks = np.concatenate(
-        [
-            piece
-            for records, salt in zip(log.windows, log.salts, strict=True)
-            for piece in (pack_records(records, log.schema.width), salt[None, :])
-        ]
-    ).astype(np.uint32)
-    rows = layout.active_rows + padding_rows
-    trace = Trace(np.zeros((circuit.column_count, rows), dtype=np.uint32), layout, blocks)
-    fill_log_hash(trace, np.array(log.checkpoints[0].chain, dtype=np.uint64), rows)
-    for fill in circuit.fillers:
-        fill(trace)
-    return trace
+    """The trace filled by the plain code, with a few padding rows behind the used ones."""
+    windows = list(zip(log.windows, log.salts, strict=True))
+    statement, openings = log.statement(circuit), log.openings(circuit)
+    return plain_trace(circuit, statement, windows, openings, padding_rows)
 
 
 def failures(

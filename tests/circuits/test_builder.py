@@ -11,7 +11,7 @@ from circuits.builder import Builder, from_bits
 from circuits.circuit import MAXIMUM_DEGREE
 from circuits.errors import BadInput, InputReason
 from circuits.field import P
-from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, fits, plan_limbs
+from circuits.gadgets.exact_sum import MAXIMUM_ROWS, Piece, plan_limbs
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.schema import Schema
 from tests.circuits.logs import channel
@@ -68,7 +68,12 @@ def piece(low: int, high: int, shift: int = 0) -> Piece:
     ],
 )
 def test_what_a_sum_can_hold(low: int, high: int, expected: bool) -> None:
-    assert fits([piece(low, high)]) is expected
+    if expected:
+        plan_limbs("test", [piece(low, high)])
+        return
+    with pytest.raises(BadInput, match=r"-?\d+\.\.-?\d+") as refusal:
+        plan_limbs("test", [piece(low, high)])
+    assert refusal.value.reason is InputReason.OVERFLOW
 
 
 @settings(max_examples=300, deadline=None)
@@ -77,20 +82,25 @@ def test_what_a_sum_can_hold(low: int, high: int, expected: bool) -> None:
     st.integers(1, 8),
     st.integers(0, 2**33).map(lambda v: v % (1 << (v % 34))),
     st.integers(0, 2**33).map(lambda v: v % (1 << (v % 34))),
+    st.booleans(),
 )
-def test_no_limb_can_wrap_around_the_field(width: int, count: int, below: int, above: int) -> None:
+def test_no_limb_can_wrap_around_the_field(
+    width: int, count: int, below: int, above: int, reduced: bool
+) -> None:
     # a' + 2^w c = a + piece + c_before, with every side's range as the bits admit it: the two
     # sides must not differ by a multiple of p other than zero, and honest values must be spelled
     pieces = [piece(-below, above, k * width) for k in range(count)]
     try:
-        stages = plan_limbs("test", pieces)
+        stages = plan_limbs("test", pieces, reduced=reduced)
     except BadInput as refusal:
         if refusal.reason is not InputReason.OVERFLOW:
             raise
         return
     carry = (0, 0)
     for stage in stages:
-        right = (carry[0] - below, carry[1] + above + (1 << stage.width) - 1)
+        # a reduced sum also takes away what a limb can spell
+        taken = (1 << stage.width) - 1 if reduced else 0
+        right = (carry[0] - below - taken, carry[1] + above + (1 << stage.width) - 1)
         carry = (stage.carry_low, stage.carry_low + (1 << stage.carry_bits) - 1)
         left = (carry[0] << stage.width, (carry[1] << stage.width) + (1 << stage.width) - 1)
         assert left[0] <= right[0]

@@ -1,4 +1,4 @@
-"""Every gadget of the outcome language against a prover who fills its columns otherwise."""
+"""Gadgets about single records and their sums against a prover who lies about them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,26 @@ from circuits.compile import compile_circuit
 from circuits.field import P
 from circuits.schema import Schema
 from tests.circuits.logs import SignedLog, channel, failures, reference_trace, sign_log
+from tests.forgery.cells import check_cells
+from tests.forgery.claims import Contract
+from tests.forgery.record_lies import (
+    BIT_LIES,
+    CHOSEN,
+    DAY,
+    EQUALITY_LIES,
+    MISSED,
+    PRODUCT,
+    REACH_LIES,
+    SAME,
+    SEGMENT_LIES,
+    SEGMENTS,
+    SLOT_LIES,
+    STEPS,
+    TIME_LIES,
+    WIDE,
+)
+from tests.forgery.told import GAPS, Told, contract, each, refused
+from tests.forgery.total_lies import EXACT, EXACT_LIES, SHORT, SIGN_LIES
 
 SCHEMA = Schema((channel("a", 3), channel("b", 4)))
 # a, b, dt: rows 0 and 1 hold records (the second one only one), row 2 closes
@@ -53,62 +73,86 @@ def test_the_fixture_is_honest(circuit: Circuit, log: SignedLog, trace: Trace) -
     assert [o.additive for o in circuit.outcomes] == [True] * 4 + [False] * 2 + [True]
 
 
-CASES = [
-    # comparison of any integer: bit, distance, booleanity
-    ("(a * b)@0 >= 18", 0, 0, "(a * b)@0 >= 18 distance", 0),
-    ("(a * b)@0 >= 18", 0, 2, "(a * b)@0 >= 18 boolean", 0),
-    ("(a * b)@0 >= 18 distance[0]", 0, 1, "(a * b)@0 >= 18 distance", 0),
-    ("(a * b)@0 >= 18 distance[0]", 0, P - 1, "(a * b)@0 >= 18 distance[0] boolean", 0),
-    # equality: the bit one way, the bit the other way, the inverse
-    ("(a + b)@0 == 11", 0, 0, "(a + b)@0 == 11 if", 0),
-    ("(a + b)@1 == 11", 0, 1, "(a + b)@1 == 11 only if", 0),
-    ("(a + b)@1 == 11 inverse", 0, 5, "(a + b)@1 == 11 if", 0),
-    # committed intermediate
-    ("(a * b)@0", 0, 17, "(a * b)@0 committed", 0),
-    ("(a * b)@1", 1, 3, "(a * b)@1 committed", 1),
-    # a condition that counts, also where no record stands
-    ("counted@0", 0, 1, "counted@0", 0),
-    ("counted@1", 1, 1, "counted@1", 1),
-    ("counted@1", 2, 1, "counted@1", 2),
-    # start and sign of a private total
-    ("outcome 4 top", 0, 7, "outcome 4 limb * starts", 0),
-    ("outcome 4 sign bits[0]", 2, 9, "outcome 4 sign bits[0] boolean", 2),
-    ("outcome 4 sign bits[1]", 2, None, "outcome 4 sign", 2),
-    ("outcome 5 sign bits[0]", 2, None, "outcome 5 sign", 2),
-]
+@pytest.mark.gadget("reach")
+@each(REACH_LIES)
+def test_a_lie_about_a_comparison(told: Told) -> None:
+    refused(told)
 
 
-def find(names: list[str], wanted: str) -> str:
-    """The one name that is as wanted: exactly, or by its end for a guard."""
-    if wanted.startswith("counted"):
-        slot = wanted.removeprefix("counted")
-        (found,) = [n for n in names if n.endswith(f"{slot} counted") and "(b > 4)" in n]
-        return found
-    if "*" in wanted and wanted.endswith("starts"):
-        head = wanted.split("*", 1)[0]
-        return [n for n in names if n.startswith(head) and "starts" in n][-1]
-    found_all = [n for n in names if n == wanted]
-    assert found_all, (wanted, names)
-    return found_all[0]
+@pytest.mark.gadget("segments")
+@each(SEGMENT_LIES)
+def test_a_lie_about_many_thresholds(told: Told) -> None:
+    refused(told)
 
 
-@pytest.mark.parametrize(("column", "row", "value", "constraint", "at"), CASES)
-def test_a_wrong_cell_is_named(
-    circuit: Circuit,
-    log: SignedLog,
-    trace: Trace,
-    column: str,
-    row: int,
-    value: int | None,
-    constraint: str,
-    at: int,
-) -> None:
-    index = circuit.columns.index(find(list(circuit.columns), column))
-    value = int(trace.columns[index, row]) ^ 1 if value is None else value
-    assert trace.columns[index, row] != value
-    trace.columns[index, row] = value
-    expected = find([c.name for c in circuit.constraints], constraint)
-    assert (expected, at) in broken(circuit, log, trace)
+@pytest.mark.gadget("equality")
+@each(EQUALITY_LIES)
+def test_a_lie_about_an_equality(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget("slot_values")
+@each(SLOT_LIES)
+def test_a_lie_about_a_product_or_what_counts(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget("time_step", "value_bits")
+@each(BIT_LIES)
+def test_a_lie_about_bits(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget("window_time")
+@each(TIME_LIES)
+def test_a_lie_about_the_time_of_day(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget("exact_sum")
+@each(EXACT_LIES)
+def test_a_lie_about_a_sum(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget("total_sign", "exact_sum")
+@each(SIGN_LIES)
+def test_a_lie_about_a_sign(told: Told) -> None:
+    refused(told)
+
+
+@pytest.mark.gadget(
+    "reach",
+    "segments",
+    "equality",
+    "slot_values",
+    "time_step",
+    "value_bits",
+    "window_time",
+    "exact_sum",
+    "total_sign",
+)
+@pytest.mark.parametrize(
+    "made",
+    [
+        PRODUCT,
+        SAME,
+        MISSED,
+        CHOSEN,
+        STEPS,
+        WIDE,
+        SEGMENTS,
+        DAY,
+        EXACT,
+        SHORT,
+        contract(*FORMULAS),
+        contract("sum(a * b * dt, where=between(a, 2, 5) | missing(b))", schema=GAPS),
+        contract("tariff(a * dt, '00:00 1, 00:02 2.5, 00:03 0.5')"),
+    ],
+    ids=lambda made: " and ".join(made.formulas),
+)
+def test_every_cell_matters_or_is_known_not_to(made: Contract) -> None:
+    check_cells(made)
 
 
 def columns_named(circuit: Circuit, prefix: str) -> list[int]:
@@ -156,11 +200,12 @@ def test_the_sign_is_constrained_both_ways_at_its_edge() -> None:
         assert broken(circuit, log, trace, lied) == [(f"outcome {place} sign", 2)]
 
 
+@pytest.mark.gadget("slot_values")
 def test_a_condition_on_a_padded_slot_or_a_salt_never_counts() -> None:
-    # a <= 3 holds for the zeros of padding; what a closing row holds is a salt
+    # both conditions hold for the zeros of padding; what a closing row holds is a salt
     formulas = (
         "count((a <= 3) & (b <= 3) & (b != 2))",
-        "sum(dt, where=(a < 9) | (b > a))",
+        "sum(dt, where=(a >= 3) | (b <= a))",
         "count()",
     )
     circuit = compile_circuit(SCHEMA, formulas)
@@ -169,11 +214,9 @@ def test_a_condition_on_a_padded_slot_or_a_salt_never_counts() -> None:
     assert log.totals(circuit) == (0, 4700, 4)
     assert broken(circuit, log, trace) == []
     places = [k for k, name in enumerate(circuit.columns) if name.endswith("counted")]
-    assert places
+    assert len(places) == 2
     for index in places:
         for row in np.nonzero(trace.columns[index] == 0)[0][:-1].tolist():
-            if trace.columns[index, row]:
-                continue
             trace.columns[index, row] = 1
             assert (circuit.columns[index], row) in broken(circuit, log, trace)
             trace.columns[index, row] = 0

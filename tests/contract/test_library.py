@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from circuits.errors import BadInput, Reason, Rejected
+from circuits.records import Records
 from prover.claims import make_claim, plan_claim
 from prover.prove import prove
 from prover.recording import record_log
@@ -46,7 +47,7 @@ def claims(name: str, log: Path, directory: Path) -> tuple[list[CheckedClaim], T
         before = (0,) * len(contract.terms.outcomes)
         for first in range(0, result.windows, span):
             last = min(first + span, result.windows) - 1
-            plan = plan_claim(contract, store, first, last)
+            plan = plan_claim(contract, rig.operator_key, store, first, last)
             assert plan.before.totals == before
             before = tuple(a + b for a, b in zip(before, plan.own.totals, strict=True))
             out.append(make_claim(contract, rig.operator_key, plan, statements)[1])
@@ -147,8 +148,8 @@ def test_the_meaning_over_the_whole_test_bed(
         opens = True
         for rows in spans(terms, log):
             records = raw_records(terms, rows)
-            totals = [o.total_of(records, opens) for o in terms.circuit.outcomes]
-            values = list(terms.outcome_values(totals, len(rows)))
+            claim = Records(records, (len(records),), (0,), opens)
+            values = list(terms.outcome_values(terms.circuit.measure(claim, {}).totals))
             assert values == by_hand(rows), log
             seen |= set(values)
             opens = False
@@ -168,7 +169,7 @@ def test_workpieces_within_tolerance(tmp_path: Path) -> None:
     (claim,), terms = claims("workpieces", log, tmp_path / "site")
     good = sum(Fraction("0.4") <= roughness <= Fraction("1.6") for roughness in pieces)
     assert list(claim.outcomes) == [good]
-    assert terms.cumulative_nanos((good,), len(pieces)) == good * 350_000_000
+    assert terms.cumulative_nanos((good,)) == good * 350_000_000
 
 
 def test_a_false_bit_has_no_proof(tmp_path: Path) -> None:
@@ -183,7 +184,10 @@ def test_a_false_bit_has_no_proof(tmp_path: Path) -> None:
     record_log(log, terms, rig.store, rig.device)
     parameters = PARAMETER_SETS[terms.parameter_set]
     with open_store(rig.store) as store:
-        plans = [plan_claim(contract, store, 0, 29), plan_claim(contract, store, 30, 39)]
+        plans = [
+            plan_claim(contract, rig.operator_key, store, 0, 29),
+            plan_claim(contract, rig.operator_key, store, 30, 39),
+        ]
     assert [plan.own.totals for plan in plans] == [(1,), (0,)]
     for plan in plans:
         lie = replace(plan.statement, totals=(1 - plan.own.totals[0],))

@@ -28,7 +28,7 @@ def proven_litres(rig: Rig, log: Path) -> tuple[Fraction, int]:
     contract = rig.load()
     result = record_log(log, contract.terms, rig.store, rig.device)
     with open_store(rig.store) as store:
-        plan = plan_claim(contract, store, 0, result.windows - 1)
+        plan = plan_claim(contract, rig.operator_key, store, 0, result.windows - 1)
     with open_statements(rig.operator) as statements:
         _, checked = make_claim(contract, rig.operator_key, plan, statements)
     return checked.outcomes[0], result.windows

@@ -77,6 +77,12 @@ def another_trace(change: Callable[[Trace], None]) -> Patch:
     return lie
 
 
+def _extended(made: ColumnCommitment) -> Words:
+    """A copy of all cosets (cosets, groups, rows, lanes)."""
+    cosets: Words = np.stack([made.coset(number) for number in range(made.cosets)])
+    return cosets
+
+
 def _recommitted(made: ColumnCommitment, extended: Words) -> ColumnCommitment:
     levels = tree_levels(hash_rows(extended, made.columns, made.salts))
     return replace(made, extended=extended, levels=levels)
@@ -97,7 +103,7 @@ class TamperedTree:
         if self.honest is not None:
             return made
         self.honest = made
-        extended = made.extended.copy()
+        extended = _extended(made)
         self.tamper(extended)
         return _recommitted(made, extended)
 
@@ -267,7 +273,7 @@ def mask_of_high_degree(patch: pytest.MonkeyPatch) -> None:
         done.append(columns)
         if len(done) != 2:
             return made
-        extended = made.extended.copy()
+        extended = _extended(made)
         group, lane = _place(extended, columns - DEGREE)
         for coset, value in enumerate(_to_the_rows(extended.shape[2], blowup)):
             column = extended[coset, group, :, lane].astype(np.uint64) + np.uint64(value)

@@ -18,7 +18,8 @@ from circuits.circuit import Circuit, Trace
 from circuits.errors import Rejected
 from circuits.evaluate import interpreter
 from circuits.field import Array, P, inverse, multiply
-from circuits.gadgets.log_hash import COLUMN_COUNT, HALF, fill_log_hash
+from circuits.gadgets.log_hash import COLUMN_COUNT, HALF, fill_log_hash, row_roles
+from circuits.records import Records
 from circuits.schema import DT_BITS, DT_CHANNEL
 from circuits.statement import Statement
 from tests.circuits.logs import TERMS, SignedLog
@@ -86,8 +87,8 @@ def is_true(circuit: Circuit, statement: Statement, trace: Trace) -> bool:
     empty = records[layout.partial][~weights[layout.partial]]
     if empty.any():
         return False
-    totals = tuple(o.total_of(records[weights], statement.starts_epoch) for o in circuit.outcomes)
-    if totals != statement.totals:
+    readings = Records.between(statement.checkpoints, records[weights])
+    if circuit.measure(readings, {}).totals != statement.totals:
         return False
     chain = np.array(statement.checkpoints[0].chain, dtype=np.uint64)
     closing = set(layout.closing.tolist())
@@ -126,7 +127,7 @@ def blocks_of(log: SignedLog) -> Blocks:
 def build(case: Case, lie: Lie, blocks: Blocks | None = None, rows: int | None = None) -> Forgery:
     """A forged trace over these blocks (those of the log) and the statement that it spells."""
     circuit, log = case.circuit, case.log
-    layout = log.statement(circuit).layout(circuit.schema.records_per_block)
+    layout = log.statement(circuit).layout(circuit)
     chain_in: Array = np.array(log.checkpoints[0].chain, dtype=np.uint64)
     rows = rows or layout.active_rows + PADDING_ROWS
     absorbed = blocks_of(log) if blocks is None else blocks
@@ -146,10 +147,10 @@ def build(case: Case, lie: Lie, blocks: Blocks | None = None, rows: int | None =
 @lru_cache(maxsize=8)
 def _honest_hash(case: Case, rows: int) -> Blocks:
     circuit, log = case.circuit, case.log
-    layout = log.statement(circuit).layout(circuit.schema.records_per_block)
+    layout = log.statement(circuit).layout(circuit)
     columns = np.zeros((COLUMN_COUNT, rows), dtype=np.uint32)
     chain_in: Array = np.array(log.checkpoints[0].chain, dtype=np.uint64)
-    fill_log_hash(Trace(columns, layout, blocks_of(log)), chain_in, rows)
+    fill_log_hash(columns, chain_in, blocks_of(log), row_roles(layout), rows)
     return columns
 
 
@@ -259,7 +260,7 @@ def _wild_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
     for row in _full_rows(case):
         if _reading(case, found, row) == 0:
             cells = _cells(case, f"{key} distance", row, 1)
-            yield partial(build, case, Lie(cells={**cells, (f"{key}[0]", row): 2}))
+            yield partial(build, case, Lie(cells={**cells, (key, row): 2}))
 
 
 def _wrong_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
@@ -268,7 +269,7 @@ def _wrong_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
     for row in _full_rows(case):
         gap = _reading(case, found, row)
         holds = int(gap < 0)
-        cells = {(f"{key}[0]", row): holds}
+        cells = {(key, row): holds}
         if bit is not None:
             distance = holds * (2 * gap + 1) - gap - 1
             cells |= _cells(case, f"{key} distance", row, 0)
@@ -331,20 +332,20 @@ def _wild_sum(case: Case, found: Match[str]) -> Iterator[Attempt]:
     return _lies(case, Lie(free_bit=FreeBit(int(outcome), int(limb), int(bit), what == "carry")))
 
 
-_KEY = r"(?P<key>(?P<channel>\w+)>=(?P<threshold>\d+)@(?P<slot>\d+))"
+_KEY = r"(?P<key>(?P<channel>\w+)@(?P<slot>\d+) >= (?P<threshold>\d+))"
 STRATEGIES: tuple[tuple[str, Strategy], ...] = (
     (r"full round (?P<full>\d+\[\d+\])|partial round (?P<partial>\d+)", _hash_cell),
-    (r"chain\[(\d)\] flows", _chain_cell),
+    (r"chain flows\[(\d)\]", _chain_cell),
     (r"chain_(in|out)\[(\d)\]", _chain_end),
     (r"active never rises", _inactive_row),
     (r"last row active", _counted_salt),
     (r"padding of slot (\d+)\[(\d+)\]", _filled_padding),
-    (_KEY + r"\[0\] boolean", _wild_comparison),
+    (_KEY + r" boolean", _wild_comparison),
     (_KEY + r" distance(\[(?P<bit>\d+)\] boolean)?", _wrong_comparison),
     (r"dt_ms bits@(?P<slot>\d+)", _other_time_step),
     (r"dt_ms bits@(?P<slot>\d+)\[(?P<bit>\d+)\] boolean", _wild_time_step),
-    (r"outcome \d+ (limb \d+|top) adds", _wrong_addition),
-    (r"outcome (\d+) limb (\d+) starts at zero", _wrong_start),
+    (r"outcome \d+ limb \d+ adds", _wrong_addition),
+    (r"outcome (\d+) limb (\d+) starts", _wrong_start),
     (r"outcome (\d+) limb (\d+) is public", _wrong_public),
     (r"outcome (\d+) (limb|carry) (\d+) bits\[(\d+)\] boolean", _wild_sum),
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from circuits.chain import ROLE_CONSTANTS, Role
-from circuits.circuit import Circuit, Trace, selector_rows
+from circuits.circuit import Circuit, Trace
 from circuits.expression import AtomKind
 from circuits.field import Array, P, inverse
 from circuits.gadgets.log_hash import HALF
@@ -65,13 +65,15 @@ def centred(value: int) -> int:
 def selector_values(circuit: Circuit, layout: Layout, rows: int) -> Array:
     """Selectors on the first ``rows`` rows."""
     out = np.zeros((len(circuit.selectors), rows), dtype=np.uint64)
-    for k, places in enumerate(selector_rows(layout).values()):
-        out[k, places] = 1
+    for k, name in enumerate(circuit.selectors):
+        out[k, layout.selector(name)] = 1
     return out
 
 
-def form_values(circuit: Circuit, form: int, columns: Array, selectors: Array) -> Array:
-    """A form without public inputs on every row but the last."""
+def form_values(
+    circuit: Circuit, form: int, columns: Array, selectors: Array, publics: Array | None = None
+) -> Array:
+    """A form on every row but the last; ``publics`` where it has public inputs."""
     graph = circuit.graph
     known: dict[int, Array] = {}
     sources = {
@@ -85,6 +87,8 @@ def form_values(circuit: Circuit, form: int, columns: Array, selectors: Array) -
             this = graph.atoms[number]
             if this.kind is AtomKind.PRODUCT:
                 known[number] = value(this.index) * value(this.other) % _P
+            elif this.kind is AtomKind.PUBLIC and publics is not None:
+                known[number] = np.broadcast_to(publics[this.index], (columns.shape[1] - 1,))
             else:
                 known[number] = sources[this.kind][this.index]
         return known[number]
@@ -171,7 +175,7 @@ def _fill_sum(circuit: Circuit, trace: Trace, outcome: int, lie: Lie) -> None:
         bits = _columns(circuit, f"outcome {outcome} limb {k} bits")
         carries = _columns(circuit, f"outcome {outcome} carry {k} bits")
         top = circuit.columns.index(f"outcome {outcome} top")
-        name = f"outcome {outcome} limb {k} adds" if limb.width else f"outcome {outcome} top adds"
+        name = f"outcome {outcome} limb {k} adds"
         columns[[*bits, *carries] if limb.width else top] = 0
         constant = circuit.graph.forms[forms[name]].constant
         values = form_values(circuit, forms[name], columns, selectors).astype(object)

@@ -8,87 +8,26 @@ be accepted is known for every situation: the true claims that continue it, byte
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from typing import Any
 
 from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, Status
 from circuits.errors import Reason, Rejected
 from circuits.field import P
-from tests.accept.refusals import after_claims, fresh
+from circuits.statement import StateLink
 from tests.fuzz.program import Program
 from tests.fuzz.proofs import altered
+from tests.fuzz.situations import Situation, bases, links, situations
 from tests.fuzz.target import Target, require
-from tests.support import DEVICE, NOW_MS, OPERATOR, STRANGER, World, signed
-from verifier.accept import Accepted, AcceptState, DeviceStatus, accept
+from tests.support import DEVICE, OPERATOR, STRANGER
+from verifier.accept import Accepted, accept
 from verifier.claim import Claim, SignedCheckpoint, check_claim, decode_claim, sign_claim
 from verifier.claim.build import sign_voucher
-from verifier.contract import SignedContract, Terms
+from verifier.contract import Terms
 from verifier.signatures import sign_checkpoint
 
-_WORLD = World()
 _U64 = 2**64 - 1
 _I128 = 1 << 127
-
-
-@dataclass(frozen=True)
-class Situation:
-    """A state (None: the check without a head), and the claims it must accept or recognise."""
-
-    name: str
-    state: AcceptState | None
-    acceptable: tuple[Claim, ...] = ()
-    known: tuple[Claim, ...] = ()
-    contract: SignedContract = field(default=_WORLD.contract)
-    now_ms: int = NOW_MS
-
-
-@cache
-def bases() -> tuple[Claim, ...]:
-    """Four true claims with real proofs."""
-    return _WORLD.first, _WORLD.second, _WORLD.third, _WORLD.wider
-
-
-@cache
-def situations() -> tuple[Situation, ...]:
-    """Every situation, in a fixed order."""
-    first, second, third, wider = bases()
-    start = fresh(_WORLD)
-    once, twice = after_claims(_WORLD, first), after_claims(_WORLD, first, second)
-    out = [
-        Situation("start", start, (first, wider)),
-        Situation("after one", once, (second,), (first,)),
-        Situation("after two", twice, (third,), (first, second)),
-        Situation("no head", None, bases()),
-        Situation("frozen", replace(once, device=DeviceStatus(frozen=True)), (), (first,)),
-        Situation("revoked", replace(start, device=DeviceStatus(first.first.start_ms))),
-        Situation("closed", replace(twice, active=False), (), (first, second)),
-        Situation("no money", replace(start, escrow_nanos=0)),
-        Situation("long ago", start, now_ms=0),
-    ]
-    for name, terms in _other_terms().items():
-        contract = signed(terms)
-        state = replace(start, contract=contract)
-        out.append(Situation(name, state, contract=contract))
-    return tuple(out)
-
-
-def _other_terms() -> dict[str, Terms]:
-    """Terms for which no proof was ever made: nothing can be accepted under them."""
-    terms, first = _WORLD.terms, bases()[0]
-    outcome = replace(terms.outcomes[0], name="cold", formula="count(flow <= 30)", price=None)
-    return {
-        "spans": replace(terms, windows_per_claim=2),
-        "limits": replace(
-            terms,
-            valid_from_ms=first.first.start_ms,
-            valid_until_ms=first.last.end_ms,
-            claim_deadline_seconds=24 * 3600,
-            refuse_flags=Status.TAMPER | Status.CLOCK_SET,
-        ),
-        "two outcomes": replace(terms, outcomes=(*terms.outcomes, outcome)),
-        "compact": replace(terms, parameter_set="compact"),
-    }
 
 
 Change = Callable[[Program, Claim], Claim]
@@ -179,6 +118,19 @@ def _set_width(program: Program, claim: Claim) -> Claim:
     return _resize(claim, width)
 
 
+def _set_state(program: Program, claim: Claim) -> Claim:
+    kind, link = program.integer(1) % 5, claim.state or links()[0]
+    if kind == 0:
+        return replace(claim, state=None)
+    if kind == 1:
+        return replace(claim, state=program.choose(links()))
+    if kind == 2:
+        return replace(claim, state=StateLink(link.after, link.before))
+    if kind == 3:
+        return replace(claim, state=replace(link, before=_changed_chain(program, link.before)))
+    return replace(claim, state=replace(link, after=_changed_chain(program, link.after)))
+
+
 def _set_number(program: Program, claim: Claim) -> Claim:
     name = program.choose(("records_before", "records_after", "amount_nanos", "voucher"))
     if name == "voucher":
@@ -208,7 +160,8 @@ def _set_proof(program: Program, claim: Claim) -> Claim:
 
 def _continue_other(program: Program, claim: Claim) -> Claim:
     other = program.choose(bases())
-    return replace(claim, records_before=other.records_after, totals_before=other.totals_after)
+    changed = replace(claim, records_before=other.records_after, totals_before=other.totals_after)
+    return _resize(changed, len(claim.totals))
 
 
 _CHANGES: tuple[Change, ...] = (
@@ -223,6 +176,7 @@ _CHANGES: tuple[Change, ...] = (
     _set_name,
     _set_proof,
     _continue_other,
+    _set_state,
 )
 
 
@@ -256,8 +210,8 @@ def _repair_money(claim: Claim, terms: Terms) -> Claim:
     claim = replace(claim, totals_after=after, records_after=records)
     if len(after) != len(terms.outcomes):
         return claim
-    amount = terms.amount_nanos(claim.totals_before, claim.records_before, after, records)
-    owed = terms.cumulative_nanos(after, records) & _U64
+    amount = terms.amount_nanos(claim.totals_before, after)
+    owed = terms.cumulative_nanos(after) & _U64
     voucher = replace(claim.voucher, cumulative_nanos=owed)
     return replace(claim, amount_nanos=amount & _U64, voucher=voucher)
 
@@ -297,7 +251,8 @@ def build(data: bytes) -> tuple[Situation, bytes]:
             parameter_set=terms.parameter_set,
         )
         voucher = replace(claim.voucher, terms_digest=terms.digest)
-        claim = _resize(replace(claim, voucher=voucher), len(terms.outcomes))
+        state = (claim.state or links()[0]) if terms.circuit.state else None
+        claim = _resize(replace(claim, voucher=voucher, state=state), len(terms.outcomes))
         repairs, skipped = repairs | 4, skipped & ~7
     for _ in range(8):
         if not program.more:
@@ -361,10 +316,10 @@ def _without_head(situation: Situation, encoded: bytes) -> str:
 
 def _seeds() -> list[bytes]:
     count = range(len(situations()))
-    plain = [bytes([at, base, 8, 0]) for at in count for base in range(4)]
+    plain = [bytes([at, base, 8, 0]) for at in count for base in range(len(bases()))]
     edits = [
         bytes([at, base, 15, 0, edit, detail, 1, 7, 3, 3])
-        for at, base in ((0, 0), (1, 1), (2, 2))
+        for at, base in ((0, 0), (1, 1), (2, 2), (len(count) - 4, 4), (len(count) - 3, 5))
         for edit in range(len(_CHANGES))
         for detail in (0, 1, 2)
     ]

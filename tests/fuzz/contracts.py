@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from circuits.errors import BadInput, InputReason
+from tests.fuzz.formulas import FORMULAS, REFUSED, WORDS, Grower, check_meaning, known_formula
 from tests.fuzz.program import Program
 from tests.fuzz.target import Target, require
 from tests.support import contract_text
@@ -58,17 +59,30 @@ scale = 1e-1
 offset = "0"
 bits = 12
 rounding = "nearest"
+may_miss = true
 [[outcomes]]
 name = "volts"
 formula = "sum(u) / 10"
 unit = "V"
-reveal = "exact"
+reveal = "amount"
 price = 0.5
 [[outcomes]]
 name = "cold"
-formula = "count(t <= -3.5)"
+formula = "count(rising(t <= -3.5) & ~missing(u))"
 unit = "readings"
 reveal = "exact"
+[[outcomes]]
+name = "steady"
+formula = "tariff(u * dt, '00:00 1, 06:00 2', where=held(t > 1, 10))"
+unit = "s"
+reveal = {{rounded = "50"}}
+[[outcomes]]
+name = "mild"
+formula = "max(t)"
+unit = "K"
+reveal = {{at_least = "-3.5"}}
+price = "2"
+once = true
 [payment]
 currency = "IOTA"
 """
@@ -88,8 +102,15 @@ def to_toml(terms: Terms) -> str:
     for name, value in document.items():
         for table in value if isinstance(value, list) else [value]:
             lines.append(f"[[{name}]]" if isinstance(value, list) else f"[{name}]")
-            lines += [f"{k} = {json.dumps(v, ensure_ascii=False)}" for k, v in table.items()]
+            lines += [f"{k} = {_toml(v)}" for k, v in table.items()]
     return "\n".join(lines)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML; the only tables inside are those of ``reveal``."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + "}"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def check_text(text: str) -> str:
@@ -104,8 +125,9 @@ def check_text(text: str) -> str:
     again = Terms.from_toml(to_toml(terms))
     require(again == terms, "terms that do not survive being written out")
     require(again.canonical == terms.canonical and len(terms.digest) == 32, "two canonical forms")
-    require(terms.cumulative_nanos((0,) * len(terms.outcomes), 0) == 0, "money for nothing")
-    return "terms"
+    require(terms.cumulative_nanos((0,) * len(terms.outcomes)) == 0, "money for nothing")
+    check_meaning(terms.circuit)
+    return "terms with state" if terms.circuit.state else "terms"
 
 
 def _raw(data: bytes) -> str:
@@ -113,12 +135,27 @@ def _raw(data: bytes) -> str:
 
 
 def raw_seeds() -> list[bytes]:
-    """The test contract, one with every field, and the examples."""
+    """The test contract, one with every field, the examples, and one for each known formula."""
     examples = sorted((ROOT / "examples/contracts").glob("*.toml"))
-    return [contract_text().encode(), FULL.encode(), *(path.read_bytes() for path in examples)]
+    shortest = FULL[: FULL.index("[[outcomes]]")] + _ONE_OUTCOME
+    formulas = (
+        shortest.format(json.dumps(formula.format(a="t", b="u")))
+        for formula in (*FORMULAS, *REFUSED)
+    )
+    parties = FULL[FULL.index("[parties]") : FULL.index("[log]")]
+    filled = (path.read_text(encoding="utf-8") + parties for path in examples)
+    return [text.encode() for text in (contract_text(), FULL, *filled, *formulas)]
 
 
-_BASES = (contract_text(), FULL)
+_ONE_OUTCOME = """[[outcomes]]
+name = "one"
+formula = {}
+unit = "1"
+reveal = "exact"
+[payment]
+currency = "IOTA"
+"""
+_BASES = ((contract_text(), ("flow",)), (FULL, ("t", "u")))  # with their channels
 _LITERALS = (
     *("0", "-1", "1", "60", "255", "2147483647", "2147483648", "9007199254740993"),
     *("9223372036854775808", "-9223372036854775809", "0x7fffffff", "0b1", "0o17", "1_000"),
@@ -135,6 +172,8 @@ _LITERALS = (
     *('"' + "0" * 64 + '"', '"' + "F" * 64 + '"', '"' + "a" * 200 + '"', '"' + "a" * 201 + '"'),
     *('"' + "9" * 18 + '"', '"' + "9" * 19 + '"', "9" * 4300, "9" * 4301, "0x" + "f" * 3000),
     *("1." + "0" * 500, "0." + "1" * 30, "[" * 300 + "]" * 300),
+    *('"amount"', '{rounded = "50"}', "{rounded = 0.7}", '{at_least = "-3"}', "{rounded = 0}"),
+    *("{rounded = 1, at_least = 1}", '{rounded = "0.000000000000000001"}', '["clock_set"]'),
 )
 _FRAGMENTS = (
     *("sum(", "count(", ")", "flow", "t", "u", " * ", "dt_ms", " / ", " <= ", " >= ", "-", "1"),
@@ -161,13 +200,15 @@ _KEYS = (
     *("start", "valid_from", "valid_until", "claim_deadline_seconds", "circuit", "refuse_flags"),
     *("operator", "operator_encryption", "delimiter", "time", "period_ms", "column", "unit"),
     *("scale", "offset", "bits", "rounding", "formula", "reveal", "price", "currency"),
+    *("may_miss", "once", "reveal.rounded"),
     *("contract", "contract.name", '""', '"a b"', "'\u001b'", "a.b.c"),
 )
 
 
 def edited_text(program: Program) -> str:
     """A valid contract after the program's edits: lines replaced, added, dropped, doubled."""
-    lines = program.choose(_BASES).strip().splitlines()
+    text, channels = program.choose(_BASES)
+    lines = text.strip().splitlines()
     for _ in range(32):
         if not program.more:
             break
@@ -186,7 +227,8 @@ def edited_text(program: Program) -> str:
         else:
             where = [n for n, line in enumerate(lines) if line.startswith("formula")]
             if where:
-                lines[program.choose(where)] = f"formula = {_formula(program)}"
+                chosen = program.choose(where)
+                lines[chosen] = f"formula = {_formula(program, channels)}"
     return "\n".join(lines)
 
 
@@ -201,7 +243,12 @@ def _value(program: Program, value: str) -> str:
     return str(float(number)) if program.integer(1) % 2 else json.dumps(str(float(number)))
 
 
-def _formula(program: Program) -> str:
+def _formula(program: Program, channels: tuple[str, ...]) -> str:
+    kind = program.integer(1) % 4
+    if kind == 1:
+        return json.dumps(known_formula(program, channels))
+    if kind >= 2:
+        return json.dumps(Grower(program, channels).outcome())
     parts = [program.choose(_FRAGMENTS) for _ in range(1 + program.integer(1) % 12)]
     return json.dumps("".join(parts), ensure_ascii=False)
 
@@ -211,7 +258,11 @@ def _edited(data: bytes) -> str:
 
 
 def _edited_seeds() -> list[bytes]:
-    return [b"\0", b"\1", bytes(range(40)), bytes(range(200, 100, -1)), b"\0\7\0\0\1\x1d"]
+    plain = [b"\0", b"\1", bytes(range(40)), bytes(range(200, 100, -1)), b"\0\7\0\0\0\1\x1d"]
+    # the second outcome of the second contract, which neither price nor bound restricts
+    known = [bytes([1, 7, 0, 1, 1, at]) for at in range(0, len(FORMULAS), 4)]
+    grown = [bytes([1, 7, 0, 1, 2, *range(at, at + 24)]) for at in range(0, 48, 5)]
+    return plain + known + grown
 
 
 CONTRACTS = (
@@ -220,7 +271,10 @@ CONTRACTS = (
         _raw,
         raw_seeds,
         3000,
-        (*(key.encode() for key in _KEYS), b"[[channels]]", b"[[outcomes]]", b"1e99", b"0x"),
+        (
+            *(word.encode() for word in (*_KEYS, *WORDS)),
+            *(b"[[channels]]", b"[[outcomes]]", b"1e99", b"0x", b"{rounded = ", b'"amount"'),
+        ),
     ),
     Target("contract fields", _edited, _edited_seeds, 200),
 )

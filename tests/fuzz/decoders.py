@@ -9,6 +9,8 @@ from pathlib import Path
 
 from circuits.checkpoint import Link, Status, decode_checkpoint
 from circuits.errors import BadInput, InputReason, Reason, Rejected
+from circuits.field import P
+from circuits.statement import StateLink
 from tests.fuzz.target import Target, require
 from tests.support import (
     DEVICE,
@@ -21,6 +23,7 @@ from tests.support import (
     record_epoch,
 )
 from verifier.claim import Claim, build_claim, decode_claim
+from verifier.commitments import NO_STATE, encode_commitment
 from verifier.contract import OPERATOR_SUFFIX, load_contract, sign_terms, signature_path
 from verifier.receipt import NO_RECEIPT, Attestation, Receipt, decode_receipt
 from verifier.signatures import public_key
@@ -68,7 +71,7 @@ def _claim(data: bytes) -> str:
     require(claim.encode() == data, "a claim with two encodings")
     require(decode_claim(claim.encode()) == claim, "decoding is not the inverse")
     require(len(claim.statement_digest) == 32 and claim.windows >= 1, "digest")
-    return "claim"
+    return "claim" if claim.state is None else "claim with state"
 
 
 def unproved_claim() -> Claim:
@@ -81,7 +84,8 @@ def _claim_seeds() -> list[bytes]:
     claim = unproved_claim()
     later = replace(claim, checkpoints=claim.checkpoints[1:], proof=b"")
     wide = replace(claim, totals=(1, -1), totals_before=(0, 2**100), totals_after=(3, -(2**127)))
-    return [made.encode() for made in (claim, later, wide)]
+    carrying = replace(claim, state=StateLink(tuple(range(8)), (P - 1,) * 8))
+    return [made.encode() for made in (claim, later, wide, carrying)]
 
 
 def _receipt(data: bytes) -> str:
@@ -98,7 +102,7 @@ def _receipt(data: bytes) -> str:
         require(refusal.reason is InputReason.RECEIPT, f"reason {refusal.reason}")
         return "receipt unsigned"
     require(data in _receipt_seeds(), "an altered receipt with a valid signature")
-    return "receipt"
+    return "receipt" if receipt.state == NO_STATE else "receipt with state"
 
 
 @cache
@@ -128,7 +132,8 @@ def _receipt_seeds() -> list[bytes]:
     )
     wide = replace(receipt, totals=(-1, 2**127 - 1), totals_after=(0, -(2**127)), sequence=2)
     none = replace(receipt, totals=(), totals_after=(), attestation=Attestation.GATEWAY)
-    return [each.signed(SUPPLIER).encode() for each in (receipt, wide, none)]
+    carrying = replace(receipt, state=encode_commitment((*range(7), P - 1)), sequence=3)
+    return [each.signed(SUPPLIER).encode() for each in (receipt, wide, none, carrying)]
 
 
 @cache

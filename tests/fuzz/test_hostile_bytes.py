@@ -29,8 +29,9 @@ ORDINARY = {
     "claim": 10_000,
     "receipt": 10_000,
     "signature file": 200,
+    "formula": 2_000,
     "contract": 2_000,
-    "contract fields": 1_000,
+    "contract fields": 500,
     "proof": 300,
     "accept": 400,
 }
@@ -38,8 +39,9 @@ ORDINARY = {
 LONG = {
     "accept": 35_000,
     "proof": 35_000,
-    "contract fields": 60_000,
-    "contract": 120_000,
+    "contract fields": 30_000,
+    "contract": 60_000,
+    "formula": 60_000,
     "signature file": 10_000,
     "claim": 350_000,
     "receipt": 250_000,
@@ -57,14 +59,28 @@ ACCEPT_DEEP = {
     *(Reason.HEAD_MISMATCH, Reason.EQUIVOCATION, Reason.CIRCUIT_MISMATCH, Reason.PARAMETER_SET),
     *(Reason.TRACE_LENGTH, Reason.PROOF_CONSTRAINTS, Reason.CUMULATIVE_MISMATCH),
     *(Reason.ESCROW_SHORT, Reason.OUTCOME_RANGE),
+    *(Reason.STATE_MISMATCH, Reason.CLAIM_MALFORMED),
 }
 DEEP: dict[str, set[str]] = {
     "checkpoint": {"checkpoint", "opening", Reason.CHECKPOINT_MALFORMED},
-    "claim": {"claim", Reason.CLAIM_MALFORMED, Reason.CLAIM_VERSION, Reason.CHECKPOINT_MALFORMED},
-    "receipt": {"receipt", "receipt unsigned", "RECEIPT"},
+    "claim": {
+        *("claim", "claim with state"),
+        *(Reason.CLAIM_MALFORMED, Reason.CLAIM_VERSION, Reason.CHECKPOINT_MALFORMED),
+    },
+    "receipt": {"receipt", "receipt with state", "receipt unsigned", "RECEIPT"},
     "signature file": {"signature", "signature of something else", "CONTRACT_UNSIGNED"},
-    "contract": {"terms", "CONTRACT_SYNTAX", "CONTRACT_FIELD", "FORMULA", "OVERFLOW"},
-    "contract fields": {"terms", "CONTRACT_SYNTAX", "CONTRACT_FIELD", "FORMULA"},
+    "formula": {"circuit", "state", "FORMULA", "OVERFLOW"},
+    "contract": {
+        "terms",
+        "terms with state",
+        "CONTRACT_SYNTAX",
+        "CONTRACT_FIELD",
+        "FORMULA",
+        "OVERFLOW",
+    },
+    "contract fields": {
+        *("terms", "terms with state", "CONTRACT_SYNTAX", "CONTRACT_FIELD", "FORMULA"),
+    },
     "proof": {"proof", *PROOF_DEEP},
     "accept": {"accepted", "duplicate", "checked", *ACCEPT_DEEP},
 }

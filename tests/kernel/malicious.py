@@ -152,12 +152,12 @@ class ForgedChunk:
     def forge(self, chunks: Array) -> Array:
         """The first chunk's value solved from the identity that the verifier checks."""
         shape, z = self.known_shape(), self.z
-        layout = self.statement.layout(self.circuit.schema.records_per_block)
+        layout = self.statement.layout(self.circuit)
         vanishing = subtract(extension_power(z, shape.rows), extension(1))
         constraints = interpreter(self.circuit).constraints(
             self.columns[0],
             self.columns[1],
-            selectors_at(layout, shape.log2_rows, z, vanishing),
+            selectors_at(self.circuit.selectors, layout, shape.log2_rows, z, vanishing),
             lift(self.statement.public_inputs(self.circuit)),
             extension(1),
             extension_multiply,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from circuits.circuit import selector_rows
 from circuits.field import (
     DEGREE,
     GENERATOR,
@@ -32,6 +31,10 @@ from verifier.kernel.proof import Shape
 from verifier.kernel.verify import exempt_at, selectors_at
 
 FOLD = 8
+SELECTORS = (
+    "first", "last", "closing", "opening", "state", "state_before", "state_before 1",
+    "state_after 0", "resume", "state_end", "inside 60 180",
+)  # fmt: skip
 
 
 def polynomial(count: int, seed: int = 0) -> Array:
@@ -124,13 +127,15 @@ def interpolated_at(rows: list[int], log2_rows: int, z: Array) -> Array:
     ],
 )
 def test_selectors_against_interpolation(counts: list[int], per_block: int, starts: bool) -> None:
-    layout, z = Layout.from_counts(counts, per_block, starts), random_point(3)
+    starts_ms = [hour * 3_600_000 for hour in range(len(counts))]
+    layout = Layout.from_counts(counts, per_block, starts, starts_ms, state_rows=2)
+    names = [*SELECTORS, *(f"padding {slot}" for slot in range(1, per_block))]
+    z = random_point(3)
     vanishing = subtract(extension_power(z, 256), extension(1))
-    got = selectors_at(layout, 8, z, vanishing)
-    rows = selector_rows(layout)
-    assert len(got) == len(rows)
-    for value, places in zip(got, rows.values(), strict=True):
-        assert np.array_equal(value, interpolated_at(places.tolist(), 8, z))
+    got = selectors_at(names, layout, 8, z, vanishing)
+    assert len(got) == len(names)
+    for value, name in zip(got, names, strict=True):
+        assert np.array_equal(value, interpolated_at(layout.selector(name).tolist(), 8, z)), name
 
 
 def test_selectors_do_not_depend_on_the_chunks_they_are_summed_in(
@@ -139,10 +144,11 @@ def test_selectors_do_not_depend_on_the_chunks_they_are_summed_in(
     # claims of many windows are summed in chunks: none may be lost or counted twice
     layout, z = Layout.from_counts([0] * 100, 8, False), random_point(3)
     vanishing = subtract(extension_power(z, 256), extension(1))
-    whole = selectors_at(layout, 8, z, vanishing)
+    whole = selectors_at(SELECTORS[:4], layout, 8, z, vanishing)
     for chunk in (1, 7, 99, 100):
         monkeypatch.setattr("verifier.kernel.verify._SELECTOR_CHUNK", chunk)
-        assert np.array_equal(selectors_at(layout, 8, z, vanishing), whole)
+        again = selectors_at(SELECTORS[:4], layout, 8, z, vanishing)
+        assert np.array_equal(again, whole)
 
 
 @pytest.mark.parametrize("log2_rows", [8, 9])

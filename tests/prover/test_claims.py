@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from circuits.checkpoint import ZERO_CHAIN
+from circuits.checkpoint import ZERO_CHAIN, Status
 from circuits.errors import BadInput, InputReason
 from prover.claims import claim_windows, make_claim, plan_claim
 from prover.recording import record_log
@@ -68,7 +68,7 @@ def claim(
 
 def refused(contract: SignedContract, rig: Rig, *span: int, epoch: int | None = None) -> BadInput:
     with open_store(rig.store) as store, pytest.raises(BadInput) as caught:
-        plan_claim(contract, store, span[0], span[1], epoch)
+        plan_claim(contract, rig.operator_key, store, span[0], span[1], epoch)
     return caught.value
 
 
@@ -98,14 +98,12 @@ def test_the_latest_epoch_is_the_default_and_counts_the_one_before(
     assert made.first.epoch == 1
     assert made.records_before == FIRST_EPOCH_SECONDS
     assert outcomes == (litres(SECOND_LOG, 0, 2),)
-    assert rig.terms.outcome_values(made.totals_before, made.records_before) == (
-        litres(FIRST_LOG, 0, 5),
-    )
+    assert rig.terms.outcome_values(made.totals_before) == (litres(FIRST_LOG, 0, 5),)
 
 
 def test_windows_that_only_an_earlier_epoch_has(rig: Rig) -> None:
     with open_store(rig.store) as store:
-        assert plan_claim(rig.load(), store, 3, 5).span.epoch == 0
+        assert plan_claim(rig.load(), rig.operator_key, store, 3, 5).span.epoch == 0
 
 
 def test_the_same_statement_may_be_proved_again(rig: Rig, tmp_path: Path) -> None:
@@ -156,7 +154,7 @@ def test_the_span_and_validity_that_fit(rig: Rig) -> None:
         rig, windows_per_claim=1, valid_from_ms=T0_MS + 60_000, valid_until_ms=T0_MS + 120_000
     )
     with open_store(rig.store) as store:
-        assert plan_claim(contract, store, 1, 1, 0).own.records == 60
+        assert plan_claim(contract, rig.operator_key, store, 1, 1, 0).own.records == 60
 
 
 def test_a_named_start_is_where_counting_begins(rig: Rig) -> None:
@@ -164,9 +162,9 @@ def test_a_named_start_is_where_counting_begins(rig: Rig) -> None:
     with open_store(rig.store) as store:
         checkpoint = store.checkpoints(device, 0, 2, 2)[0].checkpoint
         contract = with_terms(rig, start=Start(0, 2, checkpoint.chain))
-        plan = plan_claim(contract, store, 4, 4, 0)
+        plan = plan_claim(contract, rig.operator_key, store, 4, 4, 0)
         assert plan.before.records == 120
-        assert plan_claim(contract, store, 2, 2, 0).before.records == 0
+        assert plan_claim(contract, rig.operator_key, store, 2, 2, 0).before.records == 0
     assert "starts at checkpoint 2" in refused(contract, rig, 1, 2, epoch=0).message
 
 
@@ -175,8 +173,8 @@ def test_a_start_at_the_end_of_an_epoch(rig: Rig) -> None:
     with open_store(rig.store) as store:
         end = store.checkpoints(device, 0, 6, 6)[0].checkpoint
         contract = with_terms(rig, start=Start(0, 6, end.chain))
-        assert plan_claim(contract, store, 0, 0, 1).before.records == 0
-        assert plan_claim(contract, store, 1, 2, 1).before.records == 60
+        assert plan_claim(contract, rig.operator_key, store, 0, 0, 1).before.records == 0
+        assert plan_claim(contract, rig.operator_key, store, 1, 2, 1).before.records == 60
         assert {w.checkpoint for w in store.windows()} >= {Start(0, 6, end.chain).text}
     assert "starts at checkpoint 6" in refused(contract, rig, 5, 5, epoch=0).message
 
@@ -192,7 +190,7 @@ def test_a_store_that_begins_after_the_start(tmp_path: Path) -> None:
     record_log(tmp_path / "log.csv", rig.terms, rig.store, rig.device)
     contract = with_terms(rig, start=Start(0, 6, end.chain))
     with open_store(rig.store) as store:
-        assert plan_claim(contract, store, 1, 2).before.records == 60
+        assert plan_claim(contract, rig.operator_key, store, 1, 2).before.records == 60
     other = with_terms(rig, start=Start(0, 5, end.chain))
     assert "starting checkpoint" in refused(other, rig, 1, 2).message
 
@@ -202,7 +200,7 @@ def test_fixed_spans_are_checked_before_proving(rig: Rig) -> None:
     contract = with_terms(rig, windows_per_claim=4)
     with open_store(rig.store) as store:
         for first, last in ((0, 3), (4, 5)):
-            assert plan_claim(contract, store, first, last, 0).span.last == last
+            assert plan_claim(contract, rig.operator_key, store, first, last, 0).span.last == last
     for first, last, part in ((0, 2, "nothing more"), (0, 4, "<= 4"), (1, 4, "multiple of 4")):
         error = refused(contract, rig, first, last, epoch=0)
         assert error.reason is InputReason.WINDOWS
@@ -219,7 +217,7 @@ def test_only_the_operators_key_claims(rig: Rig, tmp_path: Path) -> None:
     from verifier.keys import load_keys
 
     with open_store(rig.store) as store:
-        plan = plan_claim(rig.load(), store, 0, 0, 0)
+        plan = plan_claim(rig.load(), rig.operator_key, store, 0, 0, 0)
     with open_statements(tmp_path) as statements, pytest.raises(BadInput) as caught:
         make_claim(rig.load(), load_keys(rig.supplier), plan, statements)
     assert caught.value.reason is InputReason.KEY
@@ -246,3 +244,23 @@ def test_every_kind_of_outcome_in_one_claim(tmp_path: Path) -> None:
     volume = Fraction(30 * 1000 + 33 * 1500 + 32 * 168_500, 60_000) + Fraction("31.499") * 129 / 60
     assert checked.outcomes == (volume, Fraction(3), Fraction(3, 2), Fraction(5, 30))
     assert made.amount_nanos == (volume * 2_000_000).__floor__() + 3 * 500_000_000
+
+
+def test_missed_samples_are_reported_and_left_out(tmp_path: Path) -> None:
+    """A gap of three periods and an empty cell: four samples less, and the device says so."""
+    template = PUMP.read_text(encoding="utf-8").replace("bits = 18", "bits = 18\nmay_miss = true")
+    template = template.replace('time = "datetime"', 'time = "datetime"\nperiod_ms = 1000')
+    outcome = '[[outcomes]]\nname = "{}"\nformula = "{}"\nunit = "1"\nreveal = "exact"\n'
+    template += outcome.format("mean", "sum(flow)") + outcome.format("lost", "count(missing(flow))")
+    rig = make_rig(tmp_path, template)
+    rows = [(0, "30"), (1000, "31"), (2000, ""), (6000, "32")]
+    rows += [(1000 * k, "1") for k in range(7, 62)]
+    (tmp_path / "log.csv").write_text(log_text(rows))
+    result = record_log(tmp_path / "log.csv", rig.terms, rig.store, rig.device)
+    assert result.records == 62
+    made, checked = claim_windows(rig.load(), rig.store, rig.operator, rig.operator_key, (0, 1))
+    assert list(checked.outcomes[1:]) == [30 + 31 + 32 + 55, 4]
+    assert made.records == 62
+    assert [s.checkpoint.flags for s in made.checkpoints] == [
+        Status.NONE, Status.MISSED, Status.MISSED,
+    ]  # fmt: skip

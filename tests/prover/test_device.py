@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from circuits.chain import Role, absorb, pack_records, window_salt
-from circuits.checkpoint import Link, decode_checkpoint
+from circuits.checkpoint import Link, Status, decode_checkpoint
 from circuits.errors import BadInput, InputReason
 from circuits.schema import Schema
 from prover.device import SignedEpoch, SoftwareDevice, create_device, load_device, locked
@@ -93,6 +93,16 @@ def test_an_opening_never_comes_without_the_checkpoint_after_it(device: Software
     after = device.record_epoch(SCHEMA, windows(2_000_000))
     end = made.checkpoints[1].checkpoint
     assert after.checkpoints[0].checkpoint.link == Link(0, 1, end.end_ms, end.chain)
+
+
+def test_a_missed_sample_is_reported_from_its_window_on(device: SoftwareDevice) -> None:
+    fed = windows()
+    fed[2].records[0, 0] = 2**18 - 1
+    flags = [s.checkpoint.flags for s in device.record_epoch(SCHEMA, fed).checkpoints]
+    assert flags == [Status.NONE] * 3 + [Status.MISSED] * 2
+    fed[2].records[0] = [0, 2**24 - 1]  # a time step has no reserved code
+    flags = [s.checkpoint.flags for s in device.record_epoch(SCHEMA, fed).checkpoints]
+    assert set(flags) == {Status.NONE}
 
 
 def test_without_persist_nothing_is_remembered(device: SoftwareDevice) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from circuits.errors import BadInput, InputReason
 from circuits.schema import MAX_DT_MS, Channel
-from prover.importer import cut_windows, parse_time, read_log
+from prover.importer import MAXIMUM_MISSED, cut_windows, parse_time, read_log
 from prover.numbers import CellError, RawCoder
 from tests.prover.rig import COLUMN, PUMP, T0_MS, WATER, log_text, steady_log
 from verifier.contract import ChannelTerms, Terms, read_template
@@ -203,7 +203,72 @@ def test_a_fixed_period_holds_exactly(tmp_path: Path) -> None:
     for text in (with_row(3, 2001, "1"), with_row(5, 5000, "1"), with_row(2, 0, "1")):
         error = refused(tmp_path, text, PERIODIC)
         assert error.reason is InputReason.CSV_TIME_GAP
-        assert "not supported yet" in error.message
+        assert "not 1000 ms after the row before" in error.message
+
+
+MAY_MISS = "bits = 18\nmay_miss = true"
+GAPS = read_template(
+    PUMP.read_text(encoding="utf-8")
+    .replace('time = "datetime"', 'time = "datetime"\nperiod_ms = 1000')
+    .replace("bits = 18", MAY_MISS)
+)
+MISSED = 2**18 - 1
+
+
+def test_periods_that_are_absent_were_missed(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text(log_text([(0, "1"), (1000, ""), (4000, "2"), (5000, " "), (6000, "3")]))
+    log = read_log(path, GAPS)
+    assert log.times_ms.tolist() == [T0_MS + 1000 * k for k in range(7)]
+    assert log.records[:, 0].tolist() == [1000, MISSED, MISSED, MISSED, 2000, MISSED, 3000]
+
+
+@pytest.mark.parametrize("moment", [1000, 1001, 2999, 1])
+def test_a_gap_of_part_of_a_period_is_refused(tmp_path: Path, moment: int) -> None:
+    text = log_text([(0, "1"), (1000, "1"), (moment + 1000, "2")])
+    if moment == 1000:
+        assert len(read(tmp_path, text, GAPS)) == 3
+        return
+    error = refused(tmp_path, text, GAPS)
+    assert error.reason is InputReason.CSV_TIME_GAP
+    assert "multiple of 1000 ms" in error.message
+
+
+def test_the_same_moment_twice_is_no_gap(tmp_path: Path) -> None:
+    error = refused(tmp_path, log_text([(0, "1"), (0, "2")]), GAPS)
+    assert error.reason is InputReason.CSV_TIME_GAP
+
+
+def test_a_gap_has_an_end(tmp_path: Path) -> None:
+    longest = MAXIMUM_MISSED * 1000
+    assert len(read(tmp_path, log_text([(0, "1"), (longest, "2")]), GAPS)) == MAXIMUM_MISSED + 1
+    error = refused(tmp_path, log_text([(0, "1"), (longest + 1000, "2")]), GAPS)
+    assert error.reason is InputReason.CSV_TIME_GAP
+    assert "a log of its own" in error.message
+
+
+def test_one_channel_that_may_not_miss_forbids_gaps(tmp_path: Path) -> None:
+    extra = (
+        '[[channels]]\nname = "pressure"\ncolumn = "Pressure"\nunit = "bar"\nscale = "0.1"\n'
+        'offset = "0"\nbits = 10\nrounding = "nearest"\n'
+    )
+    text = PUMP.read_text(encoding="utf-8").replace("bits = 18", MAY_MISS) + extra
+    strict = read_template(text.replace('time = "datetime"', 'time = "datetime"\nperiod_ms = 1000'))
+    error = refused(tmp_path, log_text([(0, "1"), (2000, "2")]), strict)
+    assert error.reason is InputReason.CSV_TIME_GAP
+    assert "may_miss of every channel" in error.message
+    # what the other channel read still counts, with a fixed period or without
+    for terms in (strict, read_template(text)):
+        records = read(tmp_path, log_text([(0, "1"), (1000, "")]), terms)
+        assert records[:, :2].tolist() == [[1000, 1], [MISSED, 1]]
+    empty = log_text([(0, "1")]).replace(";0.1;", ";;")
+    assert refused(tmp_path, empty, strict).reason is InputReason.CSV_NUMBER
+
+
+def test_a_reading_never_has_the_reserved_code(tmp_path: Path) -> None:
+    for terms in (PERIODIC, GAPS):
+        assert read(tmp_path, log_text([(0, "262.142")]), terms).tolist() == [[MISSED - 1]]
+        assert refused(tmp_path, log_text([(0, "262.143")]), terms).reason is InputReason.CSV_RANGE
 
 
 def test_unreadable_files(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from circuits.chain import Role, absorb, sample_elements
-from circuits.circuit import Circuit, Trace
+from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
 from circuits.evaluate import interpreter
 from circuits.field import (
@@ -29,11 +29,12 @@ from circuits.field import (
     root_of_unity,
 )
 from circuits.gadgets import log_hash
+from circuits.layout import Layout
 from circuits.schema import Schema
 from prover.kernels import blake2s, montgomery, ntt, polynomial, poseidon, program, vector
 from prover.kernels.montgomery import Words
 from prover.randomness import random_elements, random_salts
-from tests.circuits.logs import channel, random_log
+from tests.circuits.logs import channel
 from verifier.kernel.transcript import grinding_ok
 
 EDGES = [0, 1, 2, P - 1, P - 2, (P - 1) // 2, 2**24 - 1, 2**24, 2**30, 2**31 - 2**24]
@@ -236,28 +237,36 @@ def test_grinding_finds_the_first_nonce(bits: int) -> None:
 def test_chain_against_absorb() -> None:
     start = sample_elements(b"", b"start", 8)
     blocks = columns(8, 20).T.copy()
-    closing = np.arange(20) % 3 == 1
+    roles = (np.arange(20) % 3).astype(np.uint8)
+    assert set(log_hash.ROW_ROLES) == set(Role) - {Role.GENESIS}
     chain, expected = start, []
-    for block, closes in zip(blocks, closing, strict=True):
-        role = Role.CLOSING if closes else Role.DATA
-        chain = absorb(chain, block.astype(np.uint64), role)
+    for block, role in zip(blocks, roles, strict=True):
+        chain = absorb(chain, block.astype(np.uint64), log_hash.ROW_ROLES[role])
         expected.append(chain.tolist())
-    assert poseidon.chain_rows(start, blocks, closing).tolist() == expected
+    assert poseidon.chain_rows(start, blocks, roles).tolist() == expected
+
+
+def test_a_block_of_no_known_role_never_reaches_a_kernel() -> None:
+    # compiled code indexes without bounds checks
+    blocks = columns(8, 3).T.copy()
+    for roles in ([0, 1, 3], [0, 1], [255, 0, 0]):
+        with pytest.raises(ValueError, match="known role"):
+            poseidon.chain_rows(np.zeros(8), blocks, np.array(roles, dtype=np.uint8))
 
 
 @pytest.mark.parametrize("rows", [1, 6, 11])
 def test_hash_columns_against_the_reference(rows: int) -> None:
-    # fewer rows than blocks, exactly as many, and padding rows behind them
-    schema = Schema((channel("x", 24),))
-    log = random_log(schema, [9, 0, 4])
-    layout = log.statement(compile_circuit(schema, ("sum(x)",))).layout(4)
-    blocks = columns(8, layout.active_rows).T.copy()
-    start = np.array(log.checkpoints[0].chain, dtype=np.uint64)
-    fast = np.zeros((log_hash.COLUMN_COUNT, rows), dtype=np.uint32)
-    plain = Trace(np.zeros_like(fast), layout, blocks)
-    log_hash.fill_log_hash(plain, start, rows)
-    poseidon.fill_log_hash(fast, start, blocks, ~plain.data_rows, rows)
-    assert np.array_equal(fast, plain.columns)
+    # fewer rows than blocks, exactly as many, and padding rows behind them; rows of all roles
+    layout = Layout.from_counts([9], 4, True, state_rows=1)
+    roles = log_hash.row_roles(layout)
+    assert roles.tolist() == [2, 0, 0, 0, 1, 2]
+    blocks = columns(8, len(roles)).T.copy()
+    start = sample_elements(b"", b"start", 8)
+    fast = np.zeros((log_hash.COLUMN_COUNT, rows + 1), dtype=np.uint32)
+    plain = np.zeros_like(fast)
+    log_hash.fill_log_hash(plain, start, blocks, roles, rows)
+    poseidon.fill_log_hash(fast, start, blocks, roles, rows)
+    assert np.array_equal(fast, plain)
 
 
 # constraint programs

@@ -15,6 +15,7 @@ from circuits.chain import sample_elements
 from circuits.compile import compile_circuit
 from circuits.errors import BadInput, InputReason, Reason, Rejected
 from circuits.field import Array, P
+from circuits.records import Records
 from circuits.schema import Channel, Schema
 from circuits.statement import Statement
 from prover import prove as prove_module
@@ -110,7 +111,9 @@ def test_a_later_opening_of_the_epoch_would_pay_one_period_less(pump: Made) -> N
     circuit = compile_circuit(METER, ("sum(value * dt_ms)",))
     log = random_log(METER, [5, 4])
     honest = log.statement(circuit)
-    greedy = replace(honest, totals=(circuit.outcomes[0].total_of(log.records, False),))
+    claim = Records.between(log.checkpoints, log.records)
+    later = replace(claim, starts_epoch=False)
+    greedy = replace(honest, totals=circuit.measure(later, {}).totals)
     assert greedy.totals[0] > honest.totals[0]
     made = Made(circuit, log, honest, b"")
     assert attempt(made, greedy, as_windows(log)) is Reason.PROOF_CONSTRAINTS
@@ -178,7 +181,8 @@ def test_another_log_than_the_signed_one_is_refused(pump: Made, lie: Lie) -> Non
     windows = lie(pump.windows)
     # with totals that fit the changed log, only the chain can object
     records = np.concatenate([window.records for window in windows])
-    totals = tuple(o.total_of(records, True) for o in pump.circuit.outcomes)
+    claim = replace(Records.between(pump.statement.checkpoints, records), starts_epoch=True)
+    totals = pump.circuit.measure(claim, {}).totals
     statement = replace(pump.statement, totals=totals)
     assert attempt(pump, statement, windows) is Reason.PROOF_CONSTRAINTS
 
@@ -311,7 +315,7 @@ def test_the_bench_statement_is_what_the_issue_describes() -> None:
     # one 16-bit channel, 100 ms, windows of 60 seconds, sum and count
     circuit, statement, windows = bench_statement(1250)
     assert [(c.bits, circuit.schema.period_ms) for c in circuit.schema.channels] == [(16, 100)]
-    assert [o.aggregate.split("(")[0] for o in circuit.outcomes] == ["sum", "count"]
+    assert [o.formula.split("(")[0] for o in circuit.outcomes] == ["sum", "count"]
     assert statement.counts == [600, 600, 50]
     assert [len(window.records) for window in windows] == [600, 600, 50]
     assert statement.starts_epoch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from circuits.chain import Role, absorb, pack_records, window_salt
 from circuits.checkpoint import ZERO_CHAIN, Checkpoint, Link, as_chain, decode_checkpoint
-from circuits.circuit import Circuit
+from circuits.circuit import Circuit, Measured
 from circuits.compile import compile_circuit
 from circuits.errors import Rejected
+from circuits.records import Records
 from circuits.schema import Channel, Schema
-from circuits.statement import Statement
+from circuits.state import Commitment, StateOpening
+from circuits.statement import StateLink, Statement
 from prover.log import WindowLog
 from prover.prove import prove
+from prover.state import link_state
 from tests.reference import facts
 from tests.reference.verifier import verify as reference_verify
 from verifier.kernel.parameters import PARAMETER_SETS
@@ -32,7 +35,11 @@ MALFORMED = "malformed statement"
 
 @dataclass(frozen=True)
 class Case:
-    """A contract's facts, and the record counts of an epoch of which a claim takes the end."""
+    """A contract's facts, and the record counts of an epoch of which a claim takes the end.
+
+    ``carried`` is what the claims of the epoch before left of every carried variable; None makes
+    the epoch a device's first one.
+    """
 
     name: str
     parameter_set: str
@@ -41,6 +48,8 @@ class Case:
     counts: tuple[int, ...]
     first_window: int = 0
     period_ms: int | None = None
+    window_ms: int = 60_000
+    carried: int | None = None
 
     @cached_property
     def circuit(self) -> Circuit:
@@ -48,15 +57,25 @@ class Case:
         return compile_circuit(self.project_schema, self.formulas)
 
     @property
+    def schema(self) -> facts.Schema:
+        """The schema as the reference holds it."""
+        return facts.Schema(self.channels, self.period_ms)
+
+    @property
     def project_schema(self) -> Schema:
         """The schema as the project holds it."""
-        channels = (Channel(c.name, "u", c.bits, c.scale, c.offset) for c in self.channels)
+        channels = (
+            Channel(c.name, "u", c.bits, c.scale, c.offset, c.may_miss) for c in self.channels
+        )
         return Schema(tuple(channels), self.period_ms)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What both verifiers are asked about, in bytes and integers."""
+    """What both verifiers are asked about, in bytes and integers.
+
+    ``state`` are the commitments before and after, where the contract carries state.
+    """
 
     case: Case
     checkpoints: tuple[bytes, ...]
@@ -64,104 +83,90 @@ class Claim:
     proof: bytes
     terms_digest: bytes
     floor_bits: int = FLOOR_BITS
+    state: tuple[Commitment, Commitment] | None = None
 
 
-def channel(name: str, bits: int, scale: str = "1", offset: str = "0") -> facts.Channel:
+def channel(
+    name: str, bits: int, scale: str = "1", offset: str = "0", *, may_miss: bool = False
+) -> facts.Channel:
     """A channel of a case."""
-    return facts.Channel(name, bits, Fraction(scale), Fraction(offset))
-
-
-CASES = (
-    Case(
-        "litres by time step",
-        "standard",
-        (channel("flow", 18, "1/1000"),),
-        ("sum(flow * dt_ms) / 60000",),
-        (7, 4, 0, 9, 5),
-    ),
-    Case(
-        "counts and sums over several channels",
-        "compact",
-        (channel("a", 12, "1/10", "-40"), channel("b", 10, "1/4", "7/2")),
-        (
-            "count(a >= 100)",
-            "sum(a)",
-            "count(a <= 99.9)",
-            "sum(b * dt_ms) / 1000",
-            "sum(a * dt_ms)",
-            "count(b >= 0)",
-            "count(b <= 1000)",
-        ),
-        (3, 0, 0, 5, 1, 2),
-        first_window=1,
-    ),
-    Case(
-        "periodic",
-        "fast",
-        (channel("flow", 16, "1/100"),),
-        ("sum(flow * dt_ms) / 60000", "count(flow <= 300.07)", "sum(flow)"),
-        (0, 13, 8, 0, 30, 1),
-        period_ms=100,
-    ),
-    Case(
-        "periodic below zero, later in its epoch",
-        "standard",
-        (channel("t", 14, "1/100", "-273/4"), channel("u", 24), channel("v", 1)),
-        ("sum(t * dt_ms) / 3600000", "sum(u)", "count(v >= 1)"),
-        (5, 0, 4, 7),
-        first_window=1,
-        period_ms=1000,
-    ),
-    Case(
-        "one record per block, every row used",
-        "fast",
-        tuple(channel(f"c{k}", 8 + k, "1/3", "-5") for k in range(5)),
-        ("sum(c4 * dt_ms)", "count(c0 <= 20)", "sum(c1)"),
-        (0, 20, 0, 16),  # 40 rows would be one too many
-    ),
-    Case(
-        "empty windows only",
-        "compact",
-        (channel("flow", 4),),
-        ("sum(flow * dt_ms)", "count(flow >= 3)"),
-        (0, 0, 0),
-    ),
-)
+    return facts.Channel(name, bits, Fraction(scale), Fraction(offset), may_miss)
 
 
 def make_claim(case: Case, seed: int = 0) -> Claim:
     """A true claim with a real proof."""
     random = np.random.default_rng(seed)
-    schema = case.project_schema
-    device = hashlib.sha256(b"device").digest()
-    opening = Checkpoint(
-        device, 0, 0, 0, 0, 10**12, 10**12, schema.digest(), ZERO_CHAIN, link=Link()
-    )
-    checkpoints = [replace(opening, chain=opening.genesis_chain())]
+    circuit, width = case.circuit, case.schema.width
+    checkpoints = [_opening(case)]
     windows = []
     for index, count in enumerate(case.counts):
         records = _records(random, case, count, first=checkpoints[-1].records_in_epoch == 0)
-        window = WindowLog(records, window_salt(b"s" * 32, 0, index))
+        window = WindowLog(records, window_salt(b"s" * 32, checkpoints[0].epoch, index))
         windows.append(window)
-        checkpoints.append(_close(checkpoints[-1], window, schema.width))
-    windows = windows[case.first_window :]
-    checkpoints = checkpoints[case.first_window :]
-    records = np.concatenate([window.records for window in windows])
-    starts = checkpoints[0].records_in_epoch == 0
-    totals = tuple(o.total_of(records, starts) for o in case.circuit.outcomes)
+        checkpoints.append(_close(checkpoints[-1], window, width, case.window_ms))
+    before = {variable.name: case.carried or 0 for variable in circuit.state}
+    start = case.first_window
+    if start:
+        before = _measured(circuit, checkpoints[: start + 1], windows[:start], before).after
+    windows, checkpoints = windows[start:], checkpoints[start:]
+    measured = _measured(circuit, checkpoints, windows, before)
     terms_digest = hashlib.sha256(case.name.encode()).digest()
-    statement = Statement(terms_digest, tuple(checkpoints), totals)
-    proof = prove(case.circuit, PARAMETER_SETS[case.parameter_set], statement, windows)
-    return Claim(case, tuple(c.encode() for c in checkpoints), totals, proof, terms_digest)
+    openings = link = None
+    if circuit.state:
+        openings = (
+            StateOpening(before, tuple(range(8))),
+            StateOpening(measured.after, tuple(range(8, 16))),
+        )
+        link = link_state(circuit, checkpoints[0], checkpoints[-1], openings)
+    statement = Statement(terms_digest, tuple(checkpoints), measured.totals, link)
+    parameters = PARAMETER_SETS[case.parameter_set]
+    proof = prove(circuit, parameters, statement, windows, state=openings)
+    return Claim(
+        case,
+        tuple(c.encode() for c in checkpoints),
+        measured.totals,
+        proof,
+        terms_digest,
+        state=None if link is None else (link.before, link.after),
+    )
+
+
+def _opening(case: Case) -> Checkpoint:
+    """Checkpoint 0, of a device's first epoch or of the second one."""
+    device, start_ms = hashlib.sha256(b"device").digest(), 10**12
+    epoch, link = 0, Link()
+    if case.carried is not None:
+        epoch, link = 1, Link(0, 7, start_ms, tuple(range(100, 108)))
+    opening = Checkpoint(
+        device,
+        epoch,
+        0,
+        0,
+        0,
+        start_ms,
+        start_ms,
+        case.project_schema.digest(),
+        ZERO_CHAIN,
+        link=link,
+    )
+    return replace(opening, chain=opening.genesis_chain())
+
+
+def _measured(
+    circuit: Circuit,
+    checkpoints: Sequence[Checkpoint],
+    windows: Sequence[WindowLog],
+    before: Mapping[str, int],
+) -> Measured:
+    rows = np.concatenate([window.records for window in windows])
+    return circuit.measure(Records.between(checkpoints, rows), before)
 
 
 def _records(
     random: np.random.Generator, case: Case, count: int, *, first: bool
 ) -> NDArray[np.uint64]:
     columns = [
-        random.integers(0, (1 << c.bits) - 1, size=count, dtype=np.uint64, endpoint=False)
-        if c.bits > 1
-        else np.zeros(count, dtype=np.uint64)
+        random.integers(0, (1 << c.bits) - (not c.may_miss), size=count, dtype=np.uint64)
         for c in case.channels
     ]
     if case.period_ms is None:
@@ -172,7 +177,7 @@ def _records(
     return np.stack(columns, axis=1)
 
 
-def _close(last: Checkpoint, window: WindowLog, width: int) -> Checkpoint:
+def _close(last: Checkpoint, window: WindowLog, width: int, window_ms: int) -> Checkpoint:
     chain = np.array(last.chain, dtype=np.uint64)
     for block in pack_records(window.records, width):
         chain = absorb(chain, block, Role.DATA)
@@ -184,7 +189,7 @@ def _close(last: Checkpoint, window: WindowLog, width: int) -> Checkpoint:
         records_in_epoch=last.records_in_epoch + count,
         records_in_window=count,
         start_ms=last.end_ms,
-        end_ms=last.end_ms + 60_000,
+        end_ms=last.end_ms + window_ms,
         chain=as_chain(chain),
         link=None,
     )
@@ -196,7 +201,10 @@ def kernel_answer(claim: Claim) -> str:
         checkpoints = tuple(decode_checkpoint(encoded) for encoded in claim.checkpoints)
     except Rejected:
         return MALFORMED
-    statement = Statement(claim.terms_digest, checkpoints, claim.totals)
+    if (claim.state is not None) != bool(claim.case.circuit.state):
+        return MALFORMED  # the kernel's callers see to it
+    link = StateLink(*claim.state) if claim.state is not None else None
+    statement = Statement(claim.terms_digest, checkpoints, claim.totals, link)
     parameters = PARAMETER_SETS[claim.case.parameter_set]
     try:
         kernel_verify(claim.case.circuit, parameters, statement, claim.proof, claim.floor_bits)
@@ -208,15 +216,16 @@ def kernel_answer(claim: Claim) -> str:
 def reference_answer(claim: Claim) -> str:
     """What the reference verifier says."""
     contract = facts.Contract(
-        facts.Schema(claim.case.channels, claim.case.period_ms),
+        claim.case.schema,
         claim.case.formulas,
         facts.PARAMETERS[claim.case.parameter_set],
         Fraction(claim.floor_bits),
         claim.case.circuit.identifier,
         claim.terms_digest,
     )
+    state = facts.StateLink(*claim.state) if claim.state is not None else None
     try:
-        reason = reference_verify(contract, claim.checkpoints, claim.totals, claim.proof)
+        reason = reference_verify(contract, claim.checkpoints, claim.totals, claim.proof, state)
     except facts.MalformedStatement:
         return MALFORMED
     return reason or ACCEPTED

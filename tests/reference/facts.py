@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from tests.reference.field import Extension, P, root_of_unity
+from tests.reference.field import Extension, P, linear, root_of_unity
 from tests.reference.hashing import HALF, blake, words_of
 
 DT_BITS = 24
@@ -36,6 +36,7 @@ class Channel:
     bits: int
     scale: Fraction
     offset: Fraction
+    may_miss: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Schema:
     def elements(self) -> int:
         """Elements that a record uses."""
         return len(self.channels) + (self.period_ms is None)
+
+    @property
+    def may_miss(self) -> tuple[str, ...]:
+        """The channels that may miss readings."""
+        return tuple(channel.name for channel in self.channels if channel.may_miss)
 
     @property
     def width(self) -> int:
@@ -95,6 +101,14 @@ PARAMETERS = {
 
 
 @dataclass(frozen=True)
+class StateLink:
+    """Commitments to carried values: before a claim's first record, and after its last."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Contract:
     """The facts of a contract that the proof depends on."""
 
@@ -114,7 +128,9 @@ class Checkpoint:
     device: bytes
     records_in_epoch: int
     records_in_window: int
+    start_ms: int
     chain: tuple[int, ...]
+    link_chain: tuple[int, ...] | None  # of checkpoint 0 only
 
     @classmethod
     def decode(cls, encoded: bytes) -> Checkpoint:
@@ -135,11 +151,25 @@ class Checkpoint:
             raise MalformedStatement("record counts")
         if any(word >= P for word in words):
             raise MalformedStatement("a chain value holds a word that is not below p")
+        link_words = None
         if not index:
             _, _, before, link = struct.unpack("<IIQ32s", encoded[CHECKPOINT_BYTES:])
-            if before > MAXIMUM_TIME_MS or any(word >= P for word in words_of(link)):
+            link_words = words_of(link)
+            if before > MAXIMUM_TIME_MS or any(word >= P for word in link_words):
                 raise MalformedStatement("link")
-        return cls(encoded, device, in_epoch, in_window, words)
+        return cls(encoded, device, in_epoch, in_window, start, words, link_words)
+
+    @property
+    def chain_before(self) -> tuple[int, ...]:
+        """The chain value where the claim before ended, if a claim begins here."""
+        return self.chain if self.link_chain is None else self.link_chain
+
+    def starts_inside(self, start: int, end: int) -> bool:
+        """Whether the window starts in [start, end) minutes after midnight UTC."""
+        minute = self.start_ms // 60_000 % 1440
+        if start < end:
+            return start <= minute < end
+        return minute >= start or minute < end
 
     @property
     def digest(self) -> bytes:
@@ -148,37 +178,79 @@ class Checkpoint:
 
 
 class Rows:
-    """The roles of the rows of section 5.1, all of it from signed record counts."""
+    """The roles of the rows of section 5.1, all of it from signed record counts and times.
 
-    def __init__(self, schema: Schema, random_rows: int, checkpoints: Sequence[Checkpoint]) -> None:
+    ``state_rows`` is B: the rows that one commitment to carried values takes, 0 without state.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        random_rows: int,
+        checkpoints: Sequence[Checkpoint],
+        state_rows: int = 0,
+    ) -> None:
         slots = schema.slots
-        counts = [checkpoint.records_in_window for checkpoint in checkpoints[1:]]
-        self.used = sum(-(-count // slots) + 1 for count in counts)
+        self._windows = checkpoints[1:]
+        self._state_rows = state_rows
+        self._closing: list[int] = []
+        self._opening: list[int] = []
+        self._padding: list[list[int]] = [[] for _ in range(slots)]
+        row = state_rows
+        for window in self._windows:
+            count = window.records_in_window
+            if count and not self._opening and checkpoints[0].records_in_epoch == 0:
+                self._opening = [row]
+            row += -(-count // slots)
+            held = count % slots
+            for slot in range(held, slots) if held else ():
+                self._padding[slot].append(row - 1)
+            self._closing.append(row)
+            row += 1
+        self.used = row
         log2 = 8
-        while self.used + random_rows + 2 > 1 << log2:
+        while self.used + state_rows + random_rows + 2 > 1 << log2:
             log2 += 1
         if log2 > 20:
             raise Refusal("TRACE_LENGTH")
         self.log2, self.length = log2, 1 << log2
         self.generator = root_of_unity(log2)
-        self.closing: list[int] = []
-        self.opening: list[int] = []
-        self.padding: list[list[int]] = [[] for _ in range(slots)]  # of slot 0: never padding
-        row = 0
-        for count in counts:
-            if count and not self.opening and checkpoints[0].records_in_epoch == 0:
-                self.opening = [row]
-            row += -(-count // slots)
-            held = count % slots
-            for slot in range(held, slots) if held else ():
-                self.padding[slot].append(row - 1)
-            self.closing.append(row)
-            row += 1
 
-    def selector(self, rows: Sequence[int], at: Extension) -> Extension:
-        """The polynomial that is 1 on these rows and 0 on the rest of H, at a point outside H."""
-        value = Extension.base(0)
-        for row in rows:
-            power = pow(self.generator, row, P)
-            value = value + (at - power).inverse() * power
-        return value * (at**self.length - 1) / self.length
+    def rows_of(self, selector: str) -> Sequence[int]:
+        """Where a selector is 1."""
+        name, *numbers = selector.split()
+        if name == "padding":
+            return self._padding[int(numbers[0])]
+        if name == "inside":
+            start, end = map(int, numbers)
+            windows = zip(self._closing, self._windows, strict=True)
+            return [row for row, window in windows if window.starts_inside(start, end)]
+        before, behind = range(self._state_rows), self.used
+        after = range(behind, behind + self._state_rows)
+        if name in ("state_before", "state_after") and numbers:
+            return [(before if name == "state_before" else after)[int(numbers[0])]]
+        return {
+            "first": [0],
+            "last": [self.used - 1],
+            "closing": self._closing,
+            "opening": self._opening,
+            "state": [*before, *after],
+            "state_before": before,
+            "resume": before[-1:],
+            "state_end": after[-1:],
+        }[name]
+
+
+class Selectors(dict[str, Extension]):
+    """Selectors at a point outside H by name: 1 on their rows and 0 on the rest of H."""
+
+    def __init__(self, rows: Rows, at: Extension) -> None:
+        super().__init__()
+        self._rows, self._at = rows, at
+        self._factor = (at**rows.length - 1) / rows.length
+
+    def __missing__(self, name: str) -> Extension:
+        powers = [pow(self._rows.generator, row, P) for row in self._rows.rows_of(name)]
+        inverses = [(self._at - power).inverse() for power in powers]
+        value = self[name] = linear(inverses, powers) * self._factor
+        return value

@@ -157,6 +157,17 @@ def another_terms_digest(random: Random, claim: Claim, other: Claim) -> Claim:
     return replace(claim, terms_digest=random.randbytes(32))
 
 
+def another_state(random: Random, claim: Claim, other: Claim) -> Claim:
+    """A commitment to another state, or the two changed for one another, or none at all."""
+    if claim.state is None:
+        return replace(claim, state=other.state)
+    before, after = claim.state
+    place, word = random.randrange(len(before)), random.randrange(P)
+    spoilt = (*before[:place], word, *before[place + 1 :])
+    changed = ((spoilt, after), (before, spoilt), (after, before), None)
+    return replace(claim, state=random.choice(changed))
+
+
 def higher_floor(random: Random, claim: Claim, other: Claim) -> Claim:
     """A floor that the parameter set may not reach, on a proof that may be broken as well."""
     return replace(truncated_a_little(random, claim, other), floor_bits=random.randint(119, 123))
@@ -197,5 +208,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     checkpoint_left_out,
     checkpoints_reordered,
     another_terms_digest,
+    another_state,
     higher_floor,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.reference.facts import (
     Checkpoint,
@@ -13,8 +13,12 @@ from tests.reference.facts import (
     Parameters,
     Refusal,
     Rows,
+    Schema,
+    Selectors,
+    StateLink,
 )
 from tests.reference.field import DEGREE, Extension, linear
+from tests.reference.gadgets import ACTIVE
 from tests.reference.hashing import (
     DIGEST,
     FULL_ROUNDS_BEFORE,
@@ -27,20 +31,37 @@ from tests.reference.hashing import (
     bytes_of,
     role,
 )
-from tests.reference.outcomes import Outcomes, Point
+from tests.reference.outcomes import Outcomes
+from tests.reference.polynomial import Point, Polynomial
 
 FOLD = 8
 CHAIN, BLOCK = 0, 8
 FULL = tuple(range(16, 80, WIDTH)) + tuple(range(100, 148, WIDTH))  # full1..full4, full5..full7
 SBOX = 80
-ACTIVE = 148
 LOG_COLUMNS = 149
 
 ROLE_DATA = role("data")
 ROLE_CLOSING = role("closing")
+ROLE_STATE = role("state")
 
 
-def log_constraints(point: Point) -> Iterator[Extension]:
+@dataclass(frozen=True)
+class Chains:
+    """The chain values at a claim's ends; with state, section 5.4's."""
+
+    first: Sequence[int]
+    last: Sequence[int]
+    earlier: Sequence[int] = ()
+    before: Sequence[int] = ()
+    after: Sequence[int] = ()
+
+    @property
+    def words(self) -> list[int]:
+        """As public inputs."""
+        return [*self.first, *self.last, *self.earlier, *self.before, *self.after]
+
+
+def log_constraints(point: Point, chains: Chains) -> Iterator[Extension]:
     """Section 5.2, item 1: one permutation per row, chained to the next."""
 
     def multiply(state: Sequence[Extension]) -> list[Extension]:
@@ -56,9 +77,15 @@ def log_constraints(point: Point) -> Iterator[Extension]:
     here = point.here
     chain = here[CHAIN : CHAIN + HALF]
     state = [
-        value + data + point.closing * (closing - data)
+        value + data + point.selectors["closing"] * (closing - data)
         for value, data, closing in zip(chain, ROLE_DATA, ROLE_CLOSING, strict=True)
     ]
+    if chains.earlier:
+        rows = point.selectors["state"]
+        state = [
+            s + rows * (own - data)
+            for s, own, data in zip(state, ROLE_STATE, ROLE_DATA, strict=True)
+        ]
     state += here[BLOCK : BLOCK + HALF]
     number = 0
     for start in FULL[:FULL_ROUNDS_BEFORE]:
@@ -75,7 +102,57 @@ def log_constraints(point: Point) -> Iterator[Extension]:
         state, number = claimed, number + 1
     result = full_round(state, number)
     for k in range(HALF):
-        yield point.following[CHAIN + k] - result[k] - chain[k]
+        step = point.following[CHAIN + k] - result[k] - chain[k]
+        if chains.earlier:
+            step = step - point.selectors["resume"] * (chains.first[k] - chains.before[k])
+        yield step
+
+
+def end_constraints(point: Point, chains: Chains) -> Iterator[Extension]:
+    """Section 5.2, item 2."""
+    here = point.here[CHAIN : CHAIN + HALF]
+    following = point.following[CHAIN : CHAIN + HALF]
+
+    def equal(
+        selector: str, values: Sequence[Extension], wanted: Sequence[int]
+    ) -> Iterator[Extension]:
+        gate = point.selectors[selector]
+        yield from (gate * (a - b) for a, b in zip(values, wanted, strict=True))
+
+    if chains.earlier:
+        yield from equal("first", here, chains.earlier)
+        yield from equal("resume", following, chains.first)
+        yield from equal("state_end", following, chains.after)
+    else:
+        yield from equal("first", here, chains.first)
+    yield from equal("last", following, chains.last)
+
+
+def state_constraints(point: Point, limbs: Sequence[Polynomial]) -> Iterator[Extension]:
+    """Section 5.4: both commitments hold the carried limbs, zero-filled."""
+    for place in range(-(-len(limbs) // HALF) * HALF):
+        row, element = divmod(place, HALF)
+        limb = limbs[place].at(point) if place < len(limbs) else 0
+        for side in ("before", "after"):
+            gate = point.selectors[f"state_{side} {row}"]
+            yield gate * (point.here[BLOCK + element] - limb)
+
+
+def constraints_at(
+    point: Point, schema: Schema, outcomes: Outcomes, chains: Chains
+) -> Iterator[Extension]:
+    """Section 5.2: every constraint's value, in order."""
+    here, following, last = point.here, point.following, point.selectors["last"]
+    yield from log_constraints(point, chains)
+    yield from end_constraints(point, chains)
+    yield following[ACTIVE] * (1 - here[ACTIVE])
+    yield last * (here[ACTIVE] - 1)
+    yield last * following[ACTIVE]
+    for slot in range(1, schema.slots):
+        for k in range(schema.elements):
+            yield point.selectors[f"padding {slot}"] * here[BLOCK + slot * schema.width + k]
+    yield from outcomes.constraints(point)
+    yield from state_constraints(point, outcomes.gadgets.carried)
 
 
 @dataclass(frozen=True)
@@ -87,20 +164,33 @@ class Statement:
     rows: Rows
     outcomes: Outcomes
     limbs: Sequence[int]
+    chains: Chains
 
     @classmethod
-    def of(cls, contract: Contract, encoded: Sequence[bytes], totals: Sequence[int]) -> Statement:
+    def of(
+        cls,
+        contract: Contract,
+        encoded: Sequence[bytes],
+        totals: Sequence[int],
+        state: StateLink | None = None,
+    ) -> Statement:
         """Check what can be checked before the proof is touched."""
         checkpoints = [Checkpoint.decode(checkpoint) for checkpoint in encoded]
         if len(checkpoints) < 2 or len(totals) != len(contract.formulas):
             raise MalformedStatement("too few checkpoints, or not one total per outcome")
         outcomes = Outcomes(contract.schema, contract.formulas, LOG_COLUMNS)
+        if (state is not None) != outcomes.gadgets.state:
+            raise MalformedStatement("state where none is carried, or none where it is")
         limbs = outcomes.publics(totals)
         parameters = contract.parameters
-        rows = Rows(contract.schema, parameters.random_rows, checkpoints)
+        rows = Rows(contract.schema, parameters.random_rows, checkpoints, outcomes.state_rows)
         if parameters.proven_bits < contract.floor_bits:
             raise Refusal("SOUNDNESS_FLOOR")
-        return cls(contract, checkpoints, rows, outcomes, limbs)
+        chains = Chains(checkpoints[0].chain, checkpoints[-1].chain)
+        if state is not None:
+            earlier = checkpoints[0].chain_before
+            chains = replace(chains, earlier=earlier, before=state.before, after=state.after)
+        return cls(contract, checkpoints, rows, outcomes, limbs, chains)
 
     @property
     def parameters(self) -> Parameters:
@@ -150,8 +240,7 @@ class Statement:
     def transcript(self) -> Transcript:
         """The transcript with all public data absorbed."""
         contract, parameters = self.contract, self.parameters
-        ends = (self.checkpoints[0].chain, self.checkpoints[-1].chain)
-        publics = [*ends[0], *ends[1], *self.limbs]
+        publics = [*self.chains.words, *self.limbs]
         transcript = Transcript()
         transcript.absorb("protocol", b"zkmeter proof 1")
         transcript.absorb("parameter set", parameters.name.encode())
@@ -174,24 +263,6 @@ class Statement:
     def constraints(
         self, z: Extension, here: Sequence[Extension], following: Sequence[Extension]
     ) -> Iterator[Extension]:
-        """Section 5.2: every constraint's value at z, in order."""
-        rows, schema = self.rows, self.contract.schema
-        closing = rows.selector(rows.closing, z)
-        first, last = rows.selector([0], z), rows.selector([rows.used - 1], z)
-        padding = [rows.selector(padded, z) for padded in rows.padding]
-        opening = rows.selector(rows.opening, z)
-        active, active_next = here[ACTIVE], following[ACTIVE]
-        data = active - closing
-        point = Point(here, following, first, last, closing, opening, padding, data, self.limbs)
-        yield from log_constraints(point)
-        for k in range(HALF):
-            yield first * (here[CHAIN + k] - self.checkpoints[0].chain[k])
-        for k in range(HALF):
-            yield last * (following[CHAIN + k] - self.checkpoints[-1].chain[k])
-        yield active_next * (1 - active)
-        yield last * (active - 1)
-        yield last * active_next
-        for slot in range(1, schema.slots):
-            for k in range(schema.elements):
-                yield padding[slot] * here[BLOCK + slot * schema.width + k]
-        yield from self.outcomes.constraints(point)
+        """Every constraint's value at z, in order."""
+        point = Point(here, following, Selectors(self.rows, z), self.limbs)
+        return constraints_at(point, self.contract.schema, self.outcomes, self.chains)

@@ -12,12 +12,12 @@ import pytest
 
 from tests.reference.cases import (
     ACCEPTED,
-    CASES,
     Claim,
     kernel_answer,
     make_claim,
     reference_answer,
 )
+from tests.reference.contracts import CASES
 from tests.reference.mutations import MUTATIONS
 
 PER_RUN = 54

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.reference.facts import Contract, Refusal
+from tests.reference.facts import Contract, Refusal, StateLink
 from tests.reference.field import (
     DEGREE,
     GENERATOR,
@@ -217,10 +217,14 @@ def check_identity(statement: Statement, values: Values, alpha: Extension, z: Ex
 
 
 def check(
-    contract: Contract, checkpoints: Sequence[bytes], totals: Sequence[int], proof: bytes
+    contract: Contract,
+    checkpoints: Sequence[bytes],
+    totals: Sequence[int],
+    proof: bytes,
+    state: StateLink | None,
 ) -> None:
     """Verify a proof, or raise a refusal."""
-    statement = Statement.of(contract, checkpoints, totals)
+    statement = Statement.of(contract, checkpoints, totals, state)
     transcript = statement.transcript()
     if len(proof) > statement.maximum_bytes:
         raise Refusal("PROOF_SIZE")
@@ -289,11 +293,15 @@ def open_queries(
 
 
 def verify(
-    contract: Contract, checkpoints: Sequence[bytes], totals: Sequence[int], proof: bytes
+    contract: Contract,
+    checkpoints: Sequence[bytes],
+    totals: Sequence[int],
+    proof: bytes,
+    state: StateLink | None = None,
 ) -> str | None:
     """None where the proof is accepted, else the reason for the refusal."""
     try:
-        check(contract, checkpoints, totals, proof)
+        check(contract, checkpoints, totals, proof, state)
     except Refusal as refusal:
         return refusal.reason
     return None

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from circuits.errors import BadInput, InputReason, Reason, Rejected
+from circuits.statement import StateLink
 from tests.ledger.stores import funded, open_ledger
 from tests.rpc.servers import LIMITS, serving
 from tests.support import SUPPLIER, World, resign
@@ -104,6 +105,7 @@ def test_pages(world: World, client: VerifierClient, address: str) -> None:
         (Reason.CLAIM_MALFORMED, grpc.StatusCode.INVALID_ARGUMENT),
         (Reason.AMOUNT_MISMATCH, grpc.StatusCode.INVALID_ARGUMENT),
         (Reason.HEAD_MISMATCH, grpc.StatusCode.FAILED_PRECONDITION),
+        (Reason.STATE_MISMATCH, grpc.StatusCode.FAILED_PRECONDITION),
         (Reason.OPERATOR_SIGNATURE, grpc.StatusCode.PERMISSION_DENIED),
     ],
 )
@@ -114,6 +116,7 @@ def test_a_refusal_keeps_its_reason(
         Reason.CLAIM_MALFORMED: b"ZKMb",
         Reason.AMOUNT_MISMATCH: resign(world.first, amount_nanos=1).encode(),
         Reason.HEAD_MISMATCH: world.second.encode(),
+        Reason.STATE_MISMATCH: resign(world.first, state=StateLink((0,) * 8, (0,) * 8)).encode(),
         Reason.OPERATOR_SIGNATURE: replace(world.first, signature=bytes(64)).encode(),
     }[reason]
     assert refusal(client, data).reason is reason

@@ -1,17 +1,19 @@
 """The simulator of ``docs/zero-knowledge.md``: a proof from the statement alone, no witness.
 
 It draws the verifier's challenges first and makes an oracle that answers with them; everything else
-it draws uniformly, subject to the relations that the verifier checks.
+it draws uniformly, subject to the relations that the verifier checks. It opens no commitment to
+carried state: ``with_drawn_commitments`` draws even those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from circuits.chain import CHAIN_ELEMENTS
 from circuits.circuit import Circuit
 from circuits.evaluate import interpreter
 from circuits.field import (
@@ -26,7 +28,7 @@ from circuits.field import (
     lift,
     subtract,
 )
-from circuits.statement import Statement
+from circuits.statement import StateLink, Statement
 from prover.commit import LayerCommitment, commit_layer
 from prover.kernels.blake2s import tree_levels
 from prover.kernels.polynomial import fold_coefficients
@@ -106,12 +108,12 @@ class _Quotient:
 
     def at(self, point: Array, now: Array, following: Array) -> Array:
         """sum alpha^i C_i * exempt / (X^N - 1) at an extension point, from column values there."""
-        layout = self.statement.layout(self.circuit.schema.records_per_block)
+        layout = self.statement.layout(self.circuit)
         vanishing = subtract(extension_power(point, self.shape.rows), extension(1))
         values = interpreter(self.circuit).constraints(
             now,
             following,
-            selectors_at(layout, self.shape.log2_rows, point, vanishing),
+            selectors_at(self.circuit.selectors, layout, self.shape.log2_rows, point, vanishing),
             lift(self.statement.public_inputs(self.circuit)),
             extension(1),
             extension_multiply,
@@ -128,6 +130,15 @@ class _Quotient:
         parts[0] = 0
         parts[0] = subtract(self.at(point, now, following), extension_dot(parts, weights))
         return parts
+
+
+def with_drawn_commitments(statement: Statement) -> Statement:
+    """The statement with uniform elements in place of what its commitments say of the state.
+
+    Whoever simulates a claim by itself, and not only its proof, begins here.
+    """
+    before, after = (tuple(int(word) for word in row) for row in _uniform(2, CHAIN_ELEMENTS))
+    return replace(statement, state=StateLink(before, after))
 
 
 def _tree_around(leaves: dict[int, bytes], count: int) -> list[Words]:

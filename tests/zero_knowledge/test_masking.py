@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from circuits.chain import CHAIN_ELEMENTS
 from circuits.field import (
     DEGREE,
     Array,
@@ -20,7 +21,11 @@ from circuits.field import (
     root_powers,
     subtract,
 )
+from circuits.statement import Statement
 from prover.randomness import random_elements
+from prover.state import link_state
+from prover.witness import fill_trace
+from tests.support import Before, carrying_world, following, measure, record_epoch
 from verifier.kernel.fri import layer_points
 from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
 
@@ -142,3 +147,36 @@ def test_random_rows_follow_from_the_queries() -> None:
     """Neither number is a constant: another query count gives other numbers."""
     other = ParameterSet("other", blowup=8, queries=30, grinding_bits=0, final_domain=256)
     assert (other.random_rows, other.chunk_mask) == (72, 31)
+
+
+@pytest.mark.parametrize("parameters", SETS, ids=lambda s: s.name)
+def test_rows_of_carried_state_leave_the_random_rows_alone(parameters: ParameterSet) -> None:
+    """The shortest trace holds both commitments, two rows, and the random rows of every column."""
+    circuit, terms = carrying_world().terms.circuit, carrying_world().terms
+    per_block = circuit.schema.records_per_block
+    # one closing row, the state twice, and two rows between the last of it and the random ones
+    data_rows = (1 << LOG2_ROWS) - parameters.random_rows - 2 - 2 * circuit.state_rows - 1
+    for rows, log2_rows in ((data_rows, LOG2_ROWS), (data_rows + 1, LOG2_ROWS + 1)):
+        epoch = record_epoch([rows * per_block])
+        before = Before()
+        after = following(terms, epoch, 0, 0)
+        places = tuple(entry.checkpoint for entry in epoch.checkpoints)
+        openings = before.state, after.state
+        link = link_state(circuit, places[0], places[1], openings)
+        statement = Statement(
+            terms.digest, places, measure(terms, epoch, 0, 0, before).totals, link
+        )
+        assert statement.layout(circuit).log2_rows(parameters.random_rows) == log2_rows
+        first, second = (
+            fill_trace(
+                circuit, statement, epoch.windows, log2_rows, parameters.random_rows, openings
+            ).columns
+            for _ in range(2)
+        )
+        usable = (1 << log2_rows) - parameters.random_rows
+        assert (first[:, :usable] == second[:, :usable]).all()
+        assert (first[:, usable:] == second[:, usable:]).mean() < 1e-4
+        end = statement.layout(circuit).active_rows + circuit.state_rows
+        assert end + 2 <= usable
+        blinding = first[CHAIN_ELEMENTS : 2 * CHAIN_ELEMENTS, end - 1]
+        assert tuple(int(word) for word in blinding) == after.state.blinding

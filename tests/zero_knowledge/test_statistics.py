@@ -13,24 +13,30 @@ from numpy.typing import NDArray
 
 from circuits.errors import BadInput
 from circuits.field import P
-from circuits.statement import Statement
+from circuits.state import StateOpening
 from prover import witness
 from prover.log import WindowLog
-from prover.prove import prove
+from prover.state import link_state
 from tests.support import World
+from tests.zero_knowledge.logs import Log, carrying_pair, plain_log, plain_pair
 from verifier.kernel import verify as kernel
 from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Openings
 
+Opened = Callable[[Log], dict[int, NDArray[np.uint64]]]
 BINS = 64
 # chi-square with 63 degrees of freedom exceeds this with probability below 1e-9
 CHI_SQUARE_LIMIT = 160.0
 
 
+@pytest.fixture(params=["nothing carried", "state carried"])
+def pair(request: pytest.FixtureRequest, world: World) -> tuple[Log, Log]:
+    """Two logs with equal outcomes; with state, they carry different states on."""
+    return plain_pair(world) if request.param == "nothing carried" else carrying_pair()
+
+
 @pytest.fixture
-def opened(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]]:
+def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Prove, verify, and return the opened trace rows by index."""
     captured: list[Openings] = []
     original = kernel._open
@@ -42,38 +48,25 @@ def opened(
 
     monkeypatch.setattr(kernel, "_open", capture)
 
-    def run(statement: Statement, windows: tuple[WindowLog, ...]) -> dict[int, NDArray[np.uint64]]:
+    def run(log: Log) -> dict[int, NDArray[np.uint64]]:
         captured.clear()
-        proof = prove(world.terms.circuit, STANDARD, statement, windows)
-        kernel.verify(world.terms.circuit, STANDARD, statement, proof, 120)
+        kernel.verify(log.circuit, STANDARD, log.statement, log.prove(), 120)
         trace = captured[0]
         return dict(zip(trace.indices, trace.values, strict=True))
 
     return run
 
 
-def _log(world: World) -> tuple[Statement, tuple[WindowLog, ...]]:
-    return world.first.statement, world.epoch.windows[:2]
-
-
-def _same_outcomes(world: World) -> tuple[Statement, tuple[WindowLog, ...]]:
-    """Another log with equal counts, times and totals: the readings of a window reversed.
-
-    Its chain values differ, as those of any other log would.
-    """
-    statement, windows = _log(world)
-    changed = (windows[0], WindowLog(windows[1].records[::-1].copy(), windows[1].salt))
-    chains = [statement.checkpoints[0].chain]
-    from circuits.checkpoint import as_chain
-    from circuits.schema import Schema
-    from prover.device import chain_values
-
-    schema: Schema = world.terms.schema
-    chains += [as_chain(np.array(c)) for c in chain_values(chains[0], schema.width, changed)]
-    checkpoints = tuple(
-        replace(c, chain=chain) for c, chain in zip(statement.checkpoints, chains, strict=True)
-    )
-    return Statement(statement.terms_digest, checkpoints, statement.totals), changed
+def test_the_pairs_are_what_they_should_be(pair: tuple[Log, Log]) -> None:
+    """One statement but for what hides the readings, and other readings behind it."""
+    first, second = pair
+    assert first.statement.totals == second.statement.totals
+    assert first.statement.counts == second.statement.counts
+    windows = zip(first.windows, second.windows, strict=True)
+    assert any((a.records != b.records).any() for a, b in windows)
+    if first.state is not None and second.state is not None:
+        assert first.state[0] == second.state[0]
+        assert first.state[1].values != second.state[1].values
 
 
 def _chi_square(values: NDArray[np.uint64]) -> float:
@@ -91,14 +84,10 @@ def _two_sample(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
     return float((((first * scale - second / scale) ** 2) / (first + second)).sum())
 
 
-def _compare(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
-    proofs: int,
-) -> None:
+def _compare(opened: Opened, pair: tuple[Log, Log], proofs: int) -> None:
     samples = []
-    for log in (_log(world), _same_outcomes(world)):
-        rows = [row for _ in range(proofs) for row in opened(*log).values()]
+    for log in pair:
+        rows = [row for _ in range(proofs) for row in opened(log).values()]
         samples.append(np.stack(rows))
     for sample in samples:
         # every column by itself: chain, block, states, bits alike
@@ -108,33 +97,25 @@ def _compare(
         assert _two_sample(samples[0][:, column], samples[1][:, column]) < CHI_SQUARE_LIMIT
 
 
-def test_openings_of_two_logs_are_alike(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
-) -> None:
+def test_openings_of_two_logs_are_alike(opened: Opened, pair: tuple[Log, Log]) -> None:
     """Equal outcomes, different readings: every opened column is uniform for both logs."""
-    _compare(opened, world, 10)
+    _compare(opened, pair, 10)
 
 
 @pytest.mark.long
 def test_openings_of_two_logs_are_alike_over_many_proofs(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
+    opened: Opened, pair: tuple[Log, Log]
 ) -> None:
     """The same over twenty times as many proofs."""
-    _compare(opened, world, 200)
+    _compare(opened, pair, 200)
 
 
-def _shared(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
-    proofs: int,
-) -> tuple[int, int]:
+def _shared(opened: Opened, log: Log, proofs: int) -> tuple[int, int]:
     """(equal values, compared values) among equal positions of proofs of one log."""
     seen: dict[int, list[NDArray[np.uint64]]] = {}
     equal = compared = 0
     for _ in range(proofs):
-        for index, row in opened(*_log(world)).items():
+        for index, row in opened(log).items():
             for other in seen.setdefault(index, []):
                 equal += int((row == other).sum())
                 compared += len(row)
@@ -142,24 +123,19 @@ def _shared(
     return equal, compared
 
 
-def test_a_proof_made_again_shares_no_opened_value(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
-) -> None:
+def test_a_proof_made_again_shares_no_opened_value(opened: Opened, pair: tuple[Log, Log]) -> None:
     """Positions that two proofs of one statement both open hold different values."""
-    equal, compared = _shared(opened, world, 8)
+    equal, compared = _shared(opened, pair[0], 8)
     assert compared > 1000
     assert equal <= 1  # one coincidence in p per comparison
 
 
 def test_that_test_sees_missing_masks(
-    opened: Callable[[Statement, tuple[WindowLog, ...]], dict[int, NDArray[np.uint64]]],
-    world: World,
-    monkeypatch: pytest.MonkeyPatch,
+    opened: Opened, pair: tuple[Log, Log], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With zeros for random rows the same comparison finds every value shared."""
     monkeypatch.setattr(witness, "random_elements", lambda *shape: np.zeros(shape, dtype=np.uint32))
-    equal, compared = _shared(opened, world, 3)
+    equal, compared = _shared(opened, pair[0], 3)
     assert compared > 0
     assert equal == compared
 
@@ -168,7 +144,7 @@ def test_all_randomness_is_the_operating_system_s(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replayed ``os.urandom`` replays the proof; a fresh one gives another."""
-    statement, windows = _log(world)
+    log = plain_log(world)
 
     def stream() -> Iterator[bytes]:
         counter = 0
@@ -181,21 +157,44 @@ def test_all_randomness_is_the_operating_system_s(
             if replay:
                 blocks = stream()
                 patch.setattr(os, "urandom", lambda n: next(blocks)[:n])
-            return prove(world.terms.circuit, STANDARD, statement, windows)
+            return log.prove()
 
     assert proof(True) == proof(True)
     assert len({proof(False), proof(False), proof(True)}) == 3
-    assert os.urandom(8) != os.urandom(8)
+
+
+def _numbers(error: BadInput) -> set[str]:
+    """Every number that a message spells."""
+    return set("".join(ch if ch.isdigit() else " " for ch in str(error)).split())
 
 
 def test_errors_name_no_reading(world: World) -> None:
     """A log that does not fit the statement is refused without a word about its readings."""
-    statement, windows = _log(world)
-    records = windows[0].records.copy()
+    log = plain_log(world)
+    records = log.windows[0].records.copy()
     records[3, 0] += 1
-    changed = (WindowLog(records, windows[0].salt), *windows[1:])
+    changed = (WindowLog(records, log.windows[0].salt), *log.windows[1:])
     with pytest.raises(BadInput) as refused:
-        prove(world.terms.circuit, STANDARD, statement, changed)
-    digits = "".join(ch if ch.isdigit() else " " for ch in str(refused.value)).split()
+        replace(log, windows=changed).prove()
     readings = {str(int(v)) for window in changed for v in window.records[:, 0]}
-    assert not readings & set(digits)
+    assert not readings & _numbers(refused.value)
+
+
+def test_errors_name_nothing_that_is_carried() -> None:
+    """So is a state that does not fit, or that no commitment can hold."""
+    log, _ = carrying_pair()
+    assert log.state is not None
+    before, after = log.state
+    name, value = max(after.values.items(), key=lambda item: item[1])
+
+    def claim(carried: int) -> None:
+        state = before, StateOpening({**after.values, name: carried}, after.blinding)
+        first, last = log.statement.checkpoints[0], log.statement.checkpoints[-1]
+        statement = replace(log.statement, state=link_state(log.circuit, first, last, state))
+        replace(log, statement=statement, state=state).prove()
+
+    for wrong in (value + 1, 2**40 + value):
+        with pytest.raises(BadInput) as refused:
+            claim(wrong)
+        secret = {str(number) for number in (wrong, value, *before.blinding, *after.blinding)}
+        assert not secret & _numbers(refused.value)

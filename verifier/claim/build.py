@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from circuits.errors import BadInput, InputReason
+from circuits.statement import StateLink
 from verifier.claim.encoding import (
     MAXIMUM_NANOS,
     TOTAL_BYTES,
@@ -31,8 +32,11 @@ def build_claim(
     totals_before: Sequence[int],
     proof: bytes,
     operator_key: SigningKey,
+    state: StateLink | None = None,
 ) -> Claim:
     """The signed claim over these checkpoints; amount and voucher follow from the terms.
+
+    ``state`` is there exactly when the contract carries state.
 
     ``BadInput`` OVERFLOW when an amount leaves 0..2^63-1 nanos or a cumulative total 128 bits.
     """
@@ -42,8 +46,8 @@ def build_claim(
     totals_after = tuple(
         before + total for before, total in zip(totals_before, totals, strict=True)
     )
-    amount = terms.amount_nanos(tuple(totals_before), records_before, totals_after, records_after)
-    cumulative = terms.cumulative_nanos(totals_after, records_after)
+    amount = terms.amount_nanos(totals_before, totals_after)
+    cumulative = terms.cumulative_nanos(totals_after)
     if not (0 <= amount <= MAXIMUM_NANOS and 0 <= cumulative <= MAXIMUM_NANOS):
         raise BadInput(InputReason.OVERFLOW, f"amount of {amount} nanos is not in 0..2^63-1")
     if any(abs(total) > _MAXIMUM_TOTAL for total in totals_after):
@@ -62,6 +66,7 @@ def build_claim(
         voucher=sign_voucher(terms.digest, cumulative, operator_key),
         proof=proof,
         signature=b"",
+        state=state,
     )
     return sign_claim(unsigned, operator_key)
 

@@ -8,7 +8,9 @@ from itertools import pairwise
 
 from circuits.checkpoint import Checkpoint, Link
 from circuits.errors import Reason, Rejected
+from circuits.state import Commitment, chain_before, commit_state, initial_opening
 from verifier.claim.encoding import Claim
+from verifier.commitments import encode_commitment
 from verifier.contract import SignedContract, Terms, verify_terms
 from verifier.kernel.parameters import PARAMETER_SETS
 from verifier.kernel.verify import verify
@@ -185,6 +187,45 @@ def check_checkpoints(claim: Claim, terms: Terms) -> None:
     check_checkpoint_signatures(claim)
 
 
+def check_state(claim: Claim, terms: Terms) -> None:
+    """Step 5: the claim names commitments exactly where the contract carries state."""
+    carries = bool(terms.circuit.state)
+    if (claim.state is not None) != carries:
+        words = {True: "two commitments", False: "none"}
+        raise Rejected(
+            Reason.STATE_MISMATCH,
+            "carried state",
+            expected=words[carries],
+            got=words[not carries],
+        )
+
+
+def require_state_before(claim: Claim, expected: Commitment | None) -> None:
+    """Step 5: what the claim carries in is what the contract carried out of the claim before."""
+    if claim.state is not None and claim.state.before != expected:
+        raise Rejected(
+            Reason.STATE_MISMATCH,
+            "the claim does not carry on the accepted state",
+            expected=encode_commitment(expected).hex(),
+            got=encode_commitment(claim.state.before).hex(),
+        )
+
+
+def initial_state(first: Checkpoint, terms: Terms) -> Commitment:
+    """The public commitment with which a contract that starts at ``first`` begins."""
+    return commit_state(terms.circuit.state, initial_opening(), chain_before(first))
+
+
+def starts_contract(first: Checkpoint, terms: Terms) -> bool:
+    """Whether a claim that begins at this checkpoint must be the contract's first one."""
+    start, link = terms.start, first.link
+    if start is None:
+        return (first.epoch, first.index) == (0, 0)
+    if link is not None and first.epoch == start.epoch + 1:
+        return (link.epoch, link.index, link.chain) == (start.epoch, start.index, start.chain)
+    return (first.epoch, first.index, first.chain) == (start.epoch, start.index, start.chain)
+
+
 def check_circuit(claim: Claim, terms: Terms) -> None:
     """Step 6: the contract's circuit and parameter set, totals that a claim can reach."""
     circuit = terms.circuit
@@ -231,12 +272,10 @@ def check_amount(claim: Claim, terms: Terms) -> None:
     ):
         if after != before + total:
             raise Rejected(Reason.CUMULATIVE_MISMATCH, "totals", expected=before + total, got=after)
-    amount = terms.amount_nanos(
-        claim.totals_before, claim.records_before, claim.totals_after, claim.records_after
-    )
+    amount = terms.amount_nanos(claim.totals_before, claim.totals_after)
     if claim.amount_nanos != amount:
         raise Rejected(Reason.AMOUNT_MISMATCH, expected=amount, got=claim.amount_nanos)
-    cumulative = terms.cumulative_nanos(claim.totals_after, claim.records_after)
+    cumulative = terms.cumulative_nanos(claim.totals_after)
     if claim.voucher.cumulative_nanos != cumulative:
         raise Rejected(
             Reason.VOUCHER_MISMATCH, expected=cumulative, got=claim.voucher.cumulative_nanos
@@ -257,7 +296,10 @@ def check_claim(
     check_checkpoints(claim, terms)
     if not flags_waived:
         check_flags(claim, terms)
+    check_state(claim, terms)
+    if starts_contract(claim.first, terms):
+        require_state_before(claim, initial_state(claim.first, terms))
     check_circuit(claim, terms)
     check_proof(claim, terms)
     check_amount(claim, terms)
-    return CheckedClaim(claim, terms.outcome_values(claim.totals, claim.records))
+    return CheckedClaim(claim, terms.outcome_values(claim.totals))

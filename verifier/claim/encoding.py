@@ -5,8 +5,8 @@ A claim covers the windows between its first and its last checkpoint. Layout, li
     magic 4, version 2
     body:   terms digest 32, circuit id 32, parameter set (length 1, ASCII), outcome count 2,
             checkpoint count 4, checkpoints (length 2, bytes) each, totals 16 each (signed),
-            records before 8, totals before 16 each, records after 8, totals after 16 each,
-            amount 8, voucher 8 (nanos)
+            carried state 1 (0 or 1) and with it two commitments 32 each, records before 8, totals
+            before 16 each, records after 8, totals after 16 each, amount 8, voucher 8 (nanos)
     seals:  checkpoint signatures 64 each, voucher signature 64, proof (length 4, bytes),
             operator signature 64
 
@@ -24,7 +24,9 @@ from functools import cached_property
 
 from circuits.checkpoint import CHECKPOINT_BYTES, Checkpoint, decode_checkpoint
 from circuits.errors import Reason, Rejected
-from circuits.statement import Statement
+from circuits.state import Commitment
+from circuits.statement import StateLink, Statement
+from verifier.commitments import COMMITMENT_BYTES, decode_commitment, encode_commitment
 from verifier.signatures import SIGNATURE_BYTES
 
 MAGIC = b"ZKMb"
@@ -34,7 +36,7 @@ MAXIMUM_OUTCOMES = 256
 MAXIMUM_NANOS = 2**63 - 1  # amounts and record counts are signed 64-bit integers in the ledger
 TOTAL_BYTES = 16
 # what is there besides checkpoints: a name of one letter, one outcome, no proof
-_LEAST_REST = 4 + 2 + 2 * 32 + 2 + 2 + 4 + 3 * TOTAL_BYTES + 4 * 8 + 2 * SIGNATURE_BYTES + 4
+_LEAST_REST = 4 + 2 + 2 * 32 + 2 + 2 + 4 + 3 * TOTAL_BYTES + 1 + 4 * 8 + 2 * SIGNATURE_BYTES + 4
 MAXIMUM_CHECKPOINTS = (MAXIMUM_CLAIM_BYTES - _LEAST_REST) // (
     2 + CHECKPOINT_BYTES + SIGNATURE_BYTES
 )
@@ -65,7 +67,8 @@ class Voucher:
 class Claim:
     """One claim; totals are exact integers, one per outcome in the contract's order.
 
-    ``voucher.terms_digest`` is the claim's own: the encoding holds it once.
+    ``voucher.terms_digest`` is the claim's own: the encoding holds it once. ``state`` are the
+    commitments to what the contract carries from claim to claim, None where it carries nothing.
     """
 
     terms_digest: bytes
@@ -81,6 +84,7 @@ class Claim:
     voucher: Voucher
     proof: bytes
     signature: bytes
+    state: StateLink | None = None
 
     @cached_property
     def body(self) -> bytes:
@@ -99,6 +103,7 @@ class Claim:
             encoded = signed.checkpoint.encode()
             parts += [struct.pack("<H", len(encoded)), encoded]
         parts += _encode_totals(self.totals)
+        parts.append(_encode_state(self.state))
         parts += [struct.pack("<Q", self.records_before), *_encode_totals(self.totals_before)]
         parts += [struct.pack("<Q", self.records_after), *_encode_totals(self.totals_after)]
         parts.append(struct.pack("<QQ", self.amount_nanos, self.voucher.cumulative_nanos))
@@ -146,11 +151,17 @@ class Claim:
     def statement(self) -> Statement:
         """What the proof is about."""
         checkpoints = tuple(signed.checkpoint for signed in self.checkpoints)
-        return Statement(self.terms_digest, checkpoints, self.totals)
+        return Statement(self.terms_digest, checkpoints, self.totals, self.state)
 
 
 def _encode_totals(totals: Iterable[int]) -> list[bytes]:
     return [total.to_bytes(TOTAL_BYTES, "little", signed=True) for total in totals]
+
+
+def _encode_state(state: StateLink | None) -> bytes:
+    if state is None:
+        return b"\0"
+    return b"\1" + encode_commitment(state.before) + encode_commitment(state.after)
 
 
 class _Reader:
@@ -181,6 +192,18 @@ class _Reader:
         return tuple(
             int.from_bytes(self.take(TOTAL_BYTES), "little", signed=True) for _ in range(count)
         )
+
+    def commitment(self) -> Commitment:
+        try:
+            return decode_commitment(self.take(COMMITMENT_BYTES))
+        except ValueError as error:
+            raise Rejected(Reason.CLAIM_MALFORMED, str(error)) from None
+
+    def state(self) -> StateLink | None:
+        if not self.bounded("carried state", 1, 0, 1):
+            return None
+        before = self.commitment()
+        return StateLink(before, self.commitment())
 
     def finish(self) -> None:
         if self._at != len(self._data):
@@ -219,6 +242,7 @@ def decode_claim(data: bytes) -> Claim:
     count = reader.bounded("checkpoint count", 4, 2, MAXIMUM_CHECKPOINTS)
     checkpoints = _read_checkpoints(reader, count)
     totals = reader.totals(outcome_count)
+    state = reader.state()
     records_before = reader.bounded("records before", 8, 0, MAXIMUM_NANOS)
     totals_before = reader.totals(outcome_count)
     records_after = reader.bounded("records after", 8, 0, MAXIMUM_NANOS)
@@ -244,4 +268,5 @@ def decode_claim(data: bytes) -> Claim:
         voucher=voucher,
         proof=proof,
         signature=signature,
+        state=state,
     )

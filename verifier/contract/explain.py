@@ -9,6 +9,9 @@ from typing import Any
 
 from circuits.checkpoint import Status
 from circuits.circuit import CompiledOutcome
+from circuits.language.outcome_syntax import Predicate
+from circuits.language.parsing import parse_outcome
+from verifier.contract.estimate import estimates
 from verifier.contract.signing import SignedContract
 from verifier.contract.terms import OutcomeTerms, Terms, decimal_text
 
@@ -47,21 +50,53 @@ def side_information(terms: Terms) -> list[str]:
     return lines
 
 
-def _gives_away(outcome: OutcomeTerms, compiled: CompiledOutcome) -> str:
-    if compiled.additive:
+def _is_bit(terms: Terms, outcome: OutcomeTerms) -> bool:
+    """Whether all that a claim reveals of an outcome is whether it holds."""
+    return isinstance(parse_outcome(outcome.compiled_formula, terms.schema), Predicate)
+
+
+def _gives_away(outcome: OutcomeTerms, compiled: CompiledOutcome, is_bit: bool) -> str:
+    if is_bit:
+        bound = "" if outcome.at_least is None else f" reaches {decimal_text(outcome.at_least)}"
+        subject = outcome.formula if bound else f"{outcome.formula} holds"
+        return f"one bit per claim: whether {subject}{bound} over all its windows together"
+    if outcome.reveal == "amount":
         return (
-            f"one number, the exact value of {outcome.formula} in {outcome.unit}, per claim over"
-            " all its windows together"
+            "only the money: the amount in whole nanos, which the payment shows anyway; the"
+            " remainder is carried on, hidden"
         )
-    bound = "" if outcome.at_least is None else f" reaches {decimal_text(outcome.at_least)}"
-    subject = outcome.formula if bound else f"{outcome.formula} holds"
-    return f"one bit per claim: whether {subject}{bound} over all its windows together"
+    if outcome.rounded is not None:
+        unit = f"{decimal_text(outcome.rounded)} {outcome.unit}"
+        return (
+            f"one number, in whole multiples of {unit}, per claim over all its windows together;"
+            " the remainder is carried on, hidden"
+        )
+    by_itself = "" if compiled.additive else ", which does not add up over claims"
+    return (
+        f"one number, the exact value of {outcome.formula} in {outcome.unit}, per claim over"
+        f" all its windows together{by_itself}"
+    )
 
 
-def _keeps_private(compiled: CompiledOutcome) -> str:
+def _keeps_private(outcome: OutcomeTerms, compiled: CompiledOutcome, is_bit: bool) -> str:
+    if is_bit:
+        return "the totals that are compared, how near they come, single readings and their order"
+    if outcome.reveal == "amount":
+        return "the number as far as the price hides it, single readings and their order"
     if compiled.additive:
         return "single readings, their order, and how the number is made up"
-    return "the totals that are compared, how near they come, single readings and their order"
+    return "how the number is made up, all other readings and their order"
+
+
+def _due(outcome: OutcomeTerms, compiled: CompiledOutcome, is_bit: bool) -> str:
+    """What the price is for."""
+    if is_bit:
+        if outcome.once:
+            return "once, with the first claim in which it holds"
+        return "per claim in which it holds, however short or empty the claim"
+    if outcome.once:
+        return "per unit, for one unit at most over the whole contract"
+    return "per unit" if compiled.additive else "per unit of every claim's own number"
 
 
 def _proven(terms: Terms) -> dict[str, float]:
@@ -96,22 +131,30 @@ def claim_rules(terms: Terms) -> list[str]:
             f"windows are refused (DEVICE_FLAGS) once the device reports"
             f" {' or '.join(terms.refuse_flags.words)} in their epoch, until the supplier waives it"
         )
+    carried = len(terms.circuit.state)
+    if carried:
+        values = "1 carried value is" if carried == 1 else f"{carried} carried values are"
+        lines.append(f"{values} committed from claim to claim, revealing nothing")
     return lines
 
 
-def _outcome(outcome: OutcomeTerms, compiled: CompiledOutcome) -> dict[str, Any]:
+def _outcome(terms: Terms, outcome: OutcomeTerms, compiled: CompiledOutcome) -> dict[str, Any]:
+    is_bit = _is_bit(terms, outcome)
     return {
         "name": outcome.name,
         "formula": outcome.formula,
-        "aggregate": compiled.aggregate,
         "unit": outcome.unit,
         "price": None if outcome.price is None else decimal_text(outcome.price),
+        "due": _due(outcome, compiled, is_bit),
+        "once": outcome.once,
         "reveal": outcome.reveal,
         "at_least": None if outcome.at_least is None else decimal_text(outcome.at_least),
+        "rounded": None if outcome.rounded is None else decimal_text(outcome.rounded),
         "adds_up": compiled.additive,
-        "gives_away": _gives_away(outcome, compiled),
-        "keeps_private": _keeps_private(compiled),
+        "gives_away": _gives_away(outcome, compiled, is_bit),
+        "keeps_private": _keeps_private(outcome, compiled, is_bit),
         "columns": compiled.columns,
+        "share_of_proving": round(compiled.columns / terms.circuit.column_count, 3),
     }
 
 
@@ -151,15 +194,28 @@ def describe_contract(contract: SignedContract) -> dict[str, Any]:
                 "offset": decimal_text(c.channel.offset),
                 "bits": c.channel.bits,
                 "rounding": c.rounding,
+                "may_miss": c.channel.may_miss,
             }
             for c in terms.channels
         ],
-        "outcomes": [_outcome(o, c) for o, c in zip(terms.outcomes, circuit.outcomes, strict=True)],
+        "outcomes": [
+            _outcome(terms, o, c) for o, c in zip(terms.outcomes, circuit.outcomes, strict=True)
+        ],
         "side_information": side_information(terms),
         "columns": circuit.column_count,
         "constraints": circuit.constraint_count,
         "max_degree": circuit.max_degree,
         "proven_bits": _proven(terms),
+        "carried_values": len(circuit.state),
+        "proving": [
+            {
+                "windows": estimate.windows,
+                "records": estimate.records,
+                "rows": estimate.rows,
+                "seconds_on_two_cores": float(f"{estimate.seconds:.2g}"),
+            }
+            for estimate in estimates(terms)
+        ],
     }
 
 
@@ -180,20 +236,19 @@ def contract_text(document: dict[str, Any]) -> str:
         lines.append(
             f"  {channel['name']} [{channel['unit']}]: column {channel['column']!r},"
             f" {channel['bits']} bits, {low}, rounding {channel['rounding']}"
+            + ("; records without a sample of it are left out" if channel["may_miss"] else "")
         )
     lines += ["outcomes"]
     for outcome in document["outcomes"]:
         price = outcome["price"]
-        per = (
-            "unit"
-            if outcome["adds_up"]
-            else "claim in which it holds, however short or empty the claim"
-        )
-        cost = "no price" if price is None else f"{price} {document['currency']} per {per}"
+        cost = "no price" if price is None else f"{price} {document['currency']} {outcome['due']}"
         lines.append(f"  {outcome['name']} [{outcome['unit']}] = {outcome['formula']}; {cost}")
         lines.append(f"    reveals {outcome['reveal']}: {outcome['gives_away']}")
         lines.append(f"    keeps private: {outcome['keeps_private']}")
-        lines.append(f"    adds {outcome['columns']} columns of {document['columns']}")
+        lines.append(
+            f"    adds {outcome['columns']} columns of {document['columns']}, about"
+            f" {outcome['share_of_proving']:.0%} of the proving time"
+        )
     lines += ["claims"]
     lines += [f"  {line}" for line in document["claim_rules"]]
     lines += ["every claim also gives away"]
@@ -202,9 +257,20 @@ def contract_text(document: dict[str, Any]) -> str:
         f"circuit: {document['columns']} columns, {document['constraints']} constraints, degree"
         f" {document['max_degree']}"
     )
+    if document["proving"]:
+        lines.append("proving a claim takes, on two cores, about")
+    lines += [f"  {_proving_text(estimate)}" for estimate in document["proving"]]
     lines.append(
         f"proven bits by trace length (parameter set {document['parameter_set']}, floor"
         f" {document['minimum_proven_bits']})"
     )
     lines += [f"  {rows:>8} rows  {bits:.2f}" for rows, bits in document["proven_bits"].items()]
     return "\n".join(lines)
+
+
+def _proving_text(estimate: dict[str, Any]) -> str:
+    seconds, windows = estimate["seconds_on_two_cores"], estimate["windows"]
+    within = f"{windows} windows with {estimate['records']} records together"
+    if windows == 1:
+        within = f"one window with {estimate['records']} records"
+    return f"{seconds:g} s for {within} ({estimate['rows']} rows)"

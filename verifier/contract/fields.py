@@ -124,6 +124,13 @@ class Table:
         """An exact decimal, or None when the key is absent."""
         return self.decimal(key) if key in self._values else None
 
+    def flag(self, key: str) -> bool:
+        """``true`` or ``false``; false when the key is absent."""
+        value = self._values.pop(key, False)
+        if type(value) is not bool:
+            refuse(self.field(key), "expected true or false")
+        return value
+
     def key32(self, key: str) -> bytes:
         """32 bytes as 64 hex digits."""
         value = self._take(key, optional=False)

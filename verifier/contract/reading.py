@@ -11,8 +11,8 @@ from typing import Any
 from circuits.checkpoint import Status
 from circuits.compile import MAXIMUM_OUTCOMES
 from circuits.errors import BadInput, InputReason
-from circuits.formula import require_expression
-from circuits.layout import MAXIMUM_LOG2_ROWS
+from circuits.language.text import MAXIMUM_CHARACTERS, require_expression
+from circuits.layout import MAXIMUM_LOG2_ROWS, MINUTE_MS, MINUTES_PER_DAY
 from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
 from verifier.contract.fields import MAXIMUM_CONTRACT_BYTES, Table, refuse
 from verifier.contract.terms import (
@@ -30,8 +30,8 @@ MAXIMUM_CHANNELS = 7
 MAXIMUM_LINE_CHARACTERS = 512  # a dotted key costs its reader the square of its length
 MINIMUM_PERIODIC_WINDOW_SECONDS = 60
 MAXIMUM_WINDOWS_PER_CLAIM = 10_000
+MAXIMUM_INTERVALS = 64  # of the day: each costs the verifier a selector
 ROUNDINGS = ("nearest", "exact")
-REVEALED_LATER = ("rounded", "amount")
 _LARGEST = 2**31 - 1
 NO_PARTIES = Parties(bytes(32), bytes(32), bytes(32))
 
@@ -186,6 +186,7 @@ def _channel(table: Table) -> ChannelTerms:
             bits=table.integer("bits", 1, MAX_BITS),
             scale=scale,
             offset=table.decimal("offset"),
+            may_miss=table.flag("may_miss"),
         ),
     )
     table.finish()
@@ -205,39 +206,48 @@ def _outcomes(tables: list[Table]) -> tuple[OutcomeTerms, ...]:
 
 
 def _outcome(table: Table) -> OutcomeTerms:
-    reveal, at_least = _reveal(table)
+    reveal, bound = _reveal(table)
     terms = OutcomeTerms(
         name=table.identifier("name"),
-        formula=table.text("formula"),
+        formula=table.text("formula", longest=MAXIMUM_CHARACTERS),
         unit=table.text("unit", longest=32),
         reveal=reveal,
         price=table.optional_decimal("price"),
-        at_least=at_least,
+        at_least=bound if reveal == "at_least" else None,
+        rounded=bound if reveal == "rounded" else None,
+        once=table.flag("once"),
     )
     table.finish()
     require_expression(terms.formula)  # by itself: a bound is put behind it below
     if terms.price is not None and terms.price < 0:
         refuse(table.field("price"), "expected 0 or more")
+    if terms.reveal == "amount" and not terms.price:
+        refuse(table.field("reveal"), "'amount' needs a price above 0")
+    if terms.once and terms.price is None:
+        refuse(table.field("once"), "needs a price")
+    if terms.once and terms.reveal in ("amount", "rounded"):
+        refuse(table.field("once"), f"{terms.reveal!r} would go on revealing after it was paid")
     return terms
 
 
 def _reveal(table: Table) -> tuple[str, Fraction | None]:
-    """What of an outcome is given away: ``"exact"``, or ``{at_least = x}`` with its bound."""
-    expected = "expected 'exact' or {at_least = x}"
+    """How an outcome is given away, and the bound or unit that goes with it.
+
+    ``"exact"``, ``"amount"``, ``{at_least = x}`` or ``{rounded = u}``.
+    """
+    field = table.field("reveal")
     if not table.is_table("reveal"):
         reveal = table.text("reveal")
-        if reveal in REVEALED_LATER:
-            refuse(table.field("reveal"), f"{reveal!r} is not supported yet; {expected}")
-        if reveal != "exact":
-            refuse(table.field("reveal"), expected)
+        if reveal not in ("exact", "amount"):
+            refuse(field, "expected 'exact', 'amount', {at_least = x} or {rounded = u}")
         return reveal, None
     inner = table.table("reveal")
-    for later in REVEALED_LATER:
-        if inner.has(later):
-            refuse(table.field("reveal"), f"{later!r} is not supported yet; {expected}")
-    at_least = inner.decimal("at_least")
+    reveal = "rounded" if inner.has("rounded") else "at_least"
+    number = inner.decimal(reveal)
     inner.finish()
-    return "at_least", at_least
+    if reveal == "rounded" and number <= 0:
+        refuse(f"{field}.rounded", "expected more than 0")
+    return reveal, number
 
 
 def _check_compiled(terms: Terms) -> None:
@@ -257,12 +267,36 @@ def _check_compiled(terms: Terms) -> None:
                 f"outcome {outcome.name!r} holds or not for a claim as a whole and does not add up"
                 " over claims: the terms must fix how many windows a claim covers",
             )
+    _check_time_of_day(terms)
     if terms.circuit_id is not None and terms.circuit_id != circuit.identifier:
         refuse(
             "contract.circuit",
             f"the terms fix another circuit; this version compiles {circuit.identifier.hex()}",
         )
     _check_payable(terms)
+
+
+def _check_time_of_day(terms: Terms) -> None:
+    """A window's time is its start: nobody may move that, nor much with it."""
+    intervals = [name.split()[1:] for name in terms.circuit.selectors if name.startswith("inside ")]
+    if not intervals:
+        return
+    if Status.CLOCK_SET not in terms.refuse_flags:
+        refuse(
+            "contract.refuse_flags",
+            "an outcome depends on the time of day, which whoever sets the device's clock chooses:"
+            " expected 'clock_set' among them",
+        )
+    if len(intervals) > MAXIMUM_INTERVALS:
+        refuse("outcomes", f"more than {MAXIMUM_INTERVALS} intervals of the day")
+    inside = [(int(end) - int(start)) % MINUTES_PER_DAY for start, end in intervals]
+    shortest = min(min(minutes, MINUTES_PER_DAY - minutes) for minutes in inside)
+    if terms.window_ms > shortest * MINUTE_MS:
+        refuse(
+            "contract.window_seconds",
+            f"a record's time of day is that of its window's start: with intervals of {shortest}"
+            f" minutes at most {shortest * 60}",
+        )
 
 
 def _check_payable(terms: Terms) -> None:
@@ -279,7 +313,8 @@ def _check_payable(terms: Terms) -> None:
         return
     records = -(-terms.window_ms // terms.log.period_ms)
     rows = -(-records // terms.schema.records_per_block) + 1
-    most = 2**MAXIMUM_LOG2_ROWS - PARAMETER_SETS[terms.parameter_set].random_rows - 2
+    reserved = PARAMETER_SETS[terms.parameter_set].random_rows + 2 + 2 * terms.circuit.state_rows
+    most = 2**MAXIMUM_LOG2_ROWS - reserved
     for field, windows in (("window_seconds", 1), ("windows_per_claim", terms.windows_per_claim)):
         if windows is not None and windows * rows > most:
             refuse(

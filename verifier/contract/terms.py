@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from math import floor
 from typing import Any
 
 import rfc8785
@@ -64,8 +65,10 @@ class ChannelTerms:
 class OutcomeTerms:
     """One outcome: its formula, what of it is revealed, and its price per unit (None: no price).
 
-    ``reveal`` is ``"exact"`` or ``"at_least"``; the latter gives away one bit, whether the formula
-    reaches the bound ``at_least``.
+    ``reveal`` is ``"exact"``; ``"at_least"``, which gives away one bit, whether the formula reaches
+    the bound ``at_least``; ``"rounded"``, whole multiples of ``rounded`` with the remainder carried
+    on; or ``"amount"``, multiples that are worth one nano each. With ``once`` the price is due at
+    most once over the whole contract.
     """
 
     name: str
@@ -74,13 +77,25 @@ class OutcomeTerms:
     reveal: str
     price: Fraction | None = None
     at_least: Fraction | None = None
+    rounded: Fraction | None = None
+    once: bool = False
 
     @property
     def compiled_formula(self) -> str:
         """What is proved."""
-        if self.at_least is None:
-            return self.formula
-        return f"({self.formula}) >= {decimal_text(self.at_least)}"
+        if self.at_least is not None:
+            return f"({self.formula}) >= {decimal_text(self.at_least)}"
+        if self.rounded is not None:
+            return f"rounded({self.formula}, {decimal_text(self.rounded)})"
+        if self.reveal == "amount" and self.price:
+            return f"rounded({self.formula}, 1 / {decimal_text(self.price * NANOS)})"
+        return self.formula
+
+    def owed_nanos(self, value: Fraction) -> int:
+        """What is owed for a cumulative value: floor(price * value), 0 without a price."""
+        if self.price is None:
+            return 0
+        return floor(self.price * NANOS * (min(value, Fraction(1)) if self.once else value))
 
 
 @dataclass(frozen=True)
@@ -197,29 +212,19 @@ class Terms:
         """The length of a window in milliseconds."""
         return self.window_seconds * 1000
 
-    def outcome_values(self, totals: Sequence[int], records: int) -> tuple[Fraction, ...]:
-        """Every outcome's exact value over ``records`` records with these integer totals."""
+    def outcome_values(self, totals: Sequence[int]) -> tuple[Fraction, ...]:
+        """Every outcome's exact value with these integer totals."""
         compiled = self.circuit.outcomes
-        return tuple(o.value(t, records) for o, t in zip(compiled, totals, strict=True))
+        return tuple(o.value(t) for o, t in zip(compiled, totals, strict=True))
 
-    def cumulative_nanos(self, totals: Sequence[int], records: int) -> int:
-        """What is owed since the contract's start: floor(price x outcome), summed over outcomes."""
-        owed = 0
-        for terms, value in zip(self.outcomes, self.outcome_values(totals, records), strict=True):
-            if terms.price is not None:
-                owed += (terms.price * NANOS * value).__floor__()
-        return owed
+    def cumulative_nanos(self, totals: Sequence[int]) -> int:
+        """What is owed since the contract's start, summed over outcomes."""
+        values = self.outcome_values(totals)
+        return sum(o.owed_nanos(value) for o, value in zip(self.outcomes, values, strict=True))
 
-    def amount_nanos(
-        self,
-        totals_before: Sequence[int],
-        records_before: int,
-        totals_after: Sequence[int],
-        records_after: int,
-    ) -> int:
+    def amount_nanos(self, totals_before: Sequence[int], totals_after: Sequence[int]) -> int:
         """What a claim is worth: owed after less owed before, so that no remainder is lost."""
-        after = self.cumulative_nanos(totals_after, records_after)
-        return after - self.cumulative_nanos(totals_before, records_before)
+        return self.cumulative_nanos(totals_after) - self.cumulative_nanos(totals_before)
 
     def _document(self) -> dict[str, Any]:
         contract = {
@@ -267,7 +272,7 @@ def _without_none(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _channel_document(terms: ChannelTerms) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "name": terms.channel.name,
         "column": terms.column,
         "unit": terms.channel.unit,
@@ -276,6 +281,9 @@ def _channel_document(terms: ChannelTerms) -> dict[str, Any]:
         "bits": terms.channel.bits,
         "rounding": terms.rounding,
     }
+    if terms.channel.may_miss:
+        document["may_miss"] = True
+    return document
 
 
 def _outcome_document(terms: OutcomeTerms) -> dict[str, Any]:
@@ -287,6 +295,10 @@ def _outcome_document(terms: OutcomeTerms) -> dict[str, Any]:
     }
     if terms.at_least is not None:
         document["reveal"] = {"at_least": decimal_text(terms.at_least)}
+    if terms.rounded is not None:
+        document["reveal"] = {"rounded": decimal_text(terms.rounded)}
     if terms.price is not None:
         document["price"] = decimal_text(terms.price)
+    if terms.once:
+        document["once"] = True
     return document

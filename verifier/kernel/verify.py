@@ -5,10 +5,12 @@ NumPy and hashlib only. On any bytes whatsoever it returns or raises ``Rejected`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.circuit import Circuit, selector_rows
+from circuits.circuit import Circuit
 from circuits.errors import Reason, Rejected
 from circuits.evaluate import interpreter
 from circuits.field import (
@@ -54,7 +56,7 @@ _SELECTOR_CHUNK = 1 << 12  # rows inverted at once: bounds memory for claims of 
 
 def proof_shape(circuit: Circuit, parameters: ParameterSet, statement: Statement) -> Shape:
     """The sizes of a proof of ``statement``; refuses (``TRACE_LENGTH``) more than 2^20 rows."""
-    layout = statement.layout(circuit.schema.records_per_block)
+    layout = statement.layout(circuit)
     log2_rows = layout.log2_rows(parameters.random_rows)
     if log2_rows > MAXIMUM_LOG2_ROWS:
         raise Rejected(
@@ -99,8 +101,9 @@ def verify(
     """Accept silently or raise ``Rejected``; ``minimum_bits`` is the contract's floor.
 
     The caller has seen to it (``check_claim`` does) that the statement has at least two
-    checkpoints, signed and in sequence, and one total per outcome: a statement of another shape is
-    a mistake in the program and raises ``ValueError`` or ``IndexError``.
+    checkpoints, signed and in sequence, one total per outcome, and state exactly where the circuit
+    carries it: a statement of another shape is a mistake in the program and raises ``ValueError``
+    or ``IndexError``.
     """
     # 1. Policy: sizes and security from the verifier's side alone.
     for outcome, total in zip(circuit.outcomes, statement.totals, strict=True):
@@ -195,13 +198,13 @@ def _check_constraints(
 ) -> None:
     """sum alpha^i C_i(z) * exempt(z) = (z^N - 1) * sum z^(k (N - t)) chunk_k(z)."""
     now, following, chunks = values
-    layout = statement.layout(circuit.schema.records_per_block)
+    layout = statement.layout(circuit)
     z_to_rows = extension_power(z, shape.rows)
     vanishing = subtract(z_to_rows, extension(1))
     constraints = interpreter(circuit).constraints(
         now,
         following,
-        selectors_at(layout, shape.log2_rows, z, vanishing),
+        selectors_at(circuit.selectors, layout, shape.log2_rows, z, vanishing),
         lift(statement.public_inputs(circuit)),
         extension(1),
         extension_multiply,
@@ -225,19 +228,26 @@ def exempt_at(shape: Shape, z: Array) -> Array:
     return extension_product(factors)
 
 
-def selectors_at(layout: Layout, log2_rows: int, z: Array, vanishing: Array) -> Array:
-    """Each selector's polynomial at z, shape (selectors, 6), in O(number of windows).
+def selectors_at(
+    names: Sequence[str], layout: Layout, log2_rows: int, z: Array, vanishing: Array
+) -> Array:
+    """Each named selector's polynomial at z, shape (selectors, 6), in O(number of windows).
 
     A selector is a sum of Lagrange polynomials L_i(z) = (z^N - 1) / N * w^i / (z - w^i).
     """
-    chosen = list(selector_rows(layout).values())
-    out = np.zeros((len(chosen), DEGREE), dtype=np.uint64)
-    for k, rows in enumerate(chosen):
-        for start in range(0, len(rows), _SELECTOR_CHUNK):
-            points = root_powers(log2_rows, rows[start : start + _SELECTOR_CHUNK])
-            gaps = subtract(np.broadcast_to(z, (len(points), DEGREE)), lift(points))
-            weighted = extension_inverse(gaps) * points[:, None] % _P
-            out[k] = (out[k] + weighted.sum(axis=0)) % _P
+    chosen = [layout.selector(name) for name in names]
+    # many selectors share rows (every interval of the day is some closing rows): each row once
+    rows = np.unique(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
+    weighted = np.zeros((len(rows), DEGREE), dtype=np.uint64)
+    for start in range(0, len(rows), _SELECTOR_CHUNK):
+        points = root_powers(log2_rows, rows[start : start + _SELECTOR_CHUNK])
+        gaps = subtract(np.broadcast_to(z, (len(points), DEGREE)), lift(points))
+        inverses = extension_inverse(gaps)
+        weighted[start : start + _SELECTOR_CHUNK] = inverses * points[:, None] % _P
+    out = np.zeros((len(names), DEGREE), dtype=np.uint64)
+    for k, own in enumerate(chosen):
+        # at most 2^20 summands below 2^31
+        out[k] = weighted[np.searchsorted(rows, own)].sum(axis=0) % _P
     scale = vanishing * np.uint64(inverse(1 << log2_rows)) % _P
     return extension_multiply(out, scale)
 

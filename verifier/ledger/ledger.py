@@ -272,7 +272,7 @@ class Ledger:
     def _applied(claim: Claim, state: AcceptState, receipt: Receipt, *, duplicate: bool) -> Applied:
         outcomes: tuple[Fraction, ...] = ()
         if state.contract is not None:
-            outcomes = state.contract.terms.outcome_values(claim.totals, claim.records)
+            outcomes = state.contract.terms.outcome_values(claim.totals)
         return Applied(receipt, duplicate, outcomes)
 
     def _state(self, session: Session, claim: Claim) -> AcceptState:

@@ -12,6 +12,7 @@ from circuits.checkpoint import decode_checkpoint
 from circuits.errors import BadInput, InputReason, Rejected
 from verifier.accept import Accepted, Account, DeviceStatus, Entry, Head, Position
 from verifier.claim import Claim, SignedCheckpoint
+from verifier.commitments import NO_STATE, decode_commitment
 from verifier.contract import SignedContract, Terms
 from verifier.ledger import instructions
 from verifier.ledger.models import (
@@ -61,7 +62,7 @@ def find_receipt(session: Session, statement_digest: bytes) -> Receipt | None:
 
 
 def read_head(session: Session, terms_digest: bytes) -> Head | None:
-    """Where a contract stands; totals come from its last receipt, which the head row names."""
+    """Where a contract stands: totals and state come from its last receipt, which the row names."""
     row = session.get(HeadRow, terms_digest)
     if row is None:
         return None
@@ -82,6 +83,7 @@ def read_head(session: Session, terms_digest: bytes) -> Head | None:
         cumulative_nanos=receipt.cumulative_nanos,
         receipt_digest=receipt.digest,
         sequence=receipt.sequence,
+        state=None if receipt.state == NO_STATE else decode_commitment(receipt.state),
     )
 
 

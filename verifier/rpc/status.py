@@ -32,6 +32,7 @@ _CODES: dict[Reason, grpc.StatusCode] = {
     Reason.CLAIM_LATE: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.HEAD_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.EPOCH_LINK: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.STATE_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.CUMULATIVE_MISMATCH: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.ESCROW_SHORT: grpc.StatusCode.FAILED_PRECONDITION,
     Reason.EQUIVOCATION: grpc.StatusCode.ALREADY_EXISTS,

@@ -1,0 +1,165 @@
+"""Lies about single records: comparisons, products, guards, bits, and the time of day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from circuits.field import inverse
+from circuits.schema import Schema
+from tests.circuits.logs import channel
+from tests.forgery.claims import forge, refusing
+from tests.forgery.following import Lie
+from tests.forgery.sheet import Sheet
+from tests.forgery.told import GAPS, Told, contract
+from tests.forgery.traces import CannotForge
+
+ATTEMPTS = 400
+
+
+def cells(values: dict[str, int], row: int) -> Callable[[Sheet], None]:
+    """These columns on one row."""
+
+    def tell(sheet: Sheet) -> None:
+        for name, value in values.items():
+            sheet.set(name, row, value)
+
+    return tell
+
+
+def spelling(stem: str, row: int, value: int, more: dict[str, int] | None = None) -> Lie:
+    """Bits that spell another value, and more cells of the row."""
+
+    def tell(sheet: Sheet) -> None:
+        sheet.spell(sheet.bits(stem), row, value)
+        cells(more or {}, row)(sheet)
+
+    return Lie(tell)
+
+
+# products: 45, 18 | 12, 84 | 1 | 56, 28 | 8, 0 | 66
+AB = "(a * b)"
+PRODUCT = contract("count(a * b > 17)")
+NEAR = f"{AB}@1 >= 18"
+
+# the wild bit of a distance: the condition turned around
+TURNED = f"{AB}@0 >= 18"
+
+
+def _turned(wild: str) -> Lie:
+    """12 is said to reach 18; the distance is -6."""
+
+    def tell(sheet: Sheet) -> None:
+        sheet.set(TURNED, 1, 1)
+        sheet.spell(sheet.bits(f"{TURNED} distance"), 1, 12 - 18)
+
+    return Lie(tell, wild=wild)
+
+
+REACH_LIES = (
+    # at the threshold itself the bit is one more than the distance: two
+    Told(f"{NEAR} boolean", PRODUCT, lambda: spelling(f"{NEAR} distance", 0, 1, {NEAR: 2})),
+    Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 1}, 1))),
+    Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 0}, 0))),
+    Told(f"{TURNED} distance[2] boolean", PRODUCT, lambda: _turned(f"{TURNED} distance[2]")),
+)
+
+# sums: 14, 9 | 8, 19 | 2 | 18, 11 | 6, 8 | 17
+SAME = contract("count(a + b == 11)")
+MISSED = contract("count(missing(a))", "sum(b, where=a > 1)", schema=GAPS)
+EQUALITY_LIES = (
+    Told(
+        "(a + b)@0 == 11 only if",
+        SAME,
+        lambda: Lie(cells({"(a + b)@0 == 11": 1, "(a + b)@0 == 11 inverse": 0}, 0)),
+    ),
+    Told("(a + b)@1 == 11 if", SAME, lambda: Lie(cells({"(a + b)@1 == 11": 0}, 5))),
+    # a reading that is missing taken for one, and one for missing
+    Told("a@1 == 7 if", MISSED, lambda: Lie(cells({"a@1 == 7": 0}, 1))),
+    Told(
+        "a@0 == 7 only if",
+        MISSED,
+        lambda: Lie(cells({"a@0 == 7": 1, "a@0 == 7 inverse": 0}, 5)),
+    ),
+)
+
+WHERE = "((a > 4) & (b > 4))"
+CHOSEN = contract("sum(a * b, where=(a > 4) & (b > 4))")
+SLOT_LIES = (
+    Told(
+        f"{AB}@0 committed",
+        PRODUCT,
+        lambda: spelling(f"{TURNED} distance", 1, 2, {f"{AB}@0": 20, TURNED: 1}),
+    ),
+    # a record that does not count, one that does
+    Told(f"{WHERE}@1 counted", CHOSEN, lambda: Lie(cells({f"{WHERE}@1 counted": 1}, 0))),
+    Told(f"{WHERE}@0 counted", CHOSEN, lambda: Lie(cells({f"{WHERE}@0 counted": 0}, 0))),
+)
+
+STEPS = contract("sum(a * b * dt)")
+WIDE_SCHEMA = Schema((channel("a", 20), channel("b", 20, "1", "-9")), 100)
+WIDE_LOG = (((9, 5), (3, 1000), (2**20 - 1, 7), (777_777, 123_456)),)
+WIDE = contract("sum(a * b)", schema=WIDE_SCHEMA, windows=WIDE_LOG)
+B = "b@1 + -9 bits"
+
+
+def _other_parts(stem: str, place: int) -> Lie:
+    """1000 modulo p from other bits, one of them wild: what is cut from them differs.
+
+    The first that comes to a total within its carries' range.
+    """
+    names = [f"{stem}[{k}]" for k in range(20)]
+    random = np.random.default_rng(place)
+    for _ in range(ATTEMPTS):
+        others = int(random.integers(0, 1 << len(names))) & ~(1 << place)
+        wild = (1000 - others) * inverse(1 << place)
+        values = {name: others >> k & 1 for k, name in enumerate(names)} | {names[place]: wild}
+        lie = Lie(cells(values, 0))
+        if refusing(forge(WIDE, lie)) == {f"{stem}[{place}] boolean"}:
+            return lie
+    raise CannotForge("no other parts fit")
+
+
+BIT_LIES = (
+    Told("dt_ms bits@1", STEPS, lambda: spelling("dt_ms bits@1", 0, 1001)),
+    Told(B, WIDE, lambda: spelling(B, 0, 1001)),
+    Told(f"{B}[10] boolean", WIDE, lambda: _other_parts(B, 10)),
+)
+
+SEGMENTS = contract("count(a > 1)", "count(a > 3)", "count(a > 5)")
+A0 = "segments a@0"
+OFFSET, REST = f"{A0} offset[1]", f"{A0} rest[0]"
+
+
+def _segment(row: int, inside: list[int], offset: int, rest: int, wild: str = "") -> Lie:
+    """Bits of the segments 2, 4 and 6 (0 without any), each two long, and where in it."""
+
+    def tell(sheet: Sheet) -> None:
+        for k, bit in enumerate(inside):
+            sheet.set(f"{A0} inside[{k}]", row, bit)
+        sheet.spell(sheet.bits(f"{A0} offset"), row, offset)
+        sheet.spell(sheet.bits(f"{A0} rest"), row, rest)
+
+    return Lie(tell, wild=wild)
+
+
+SEGMENT_LIES = (
+    # 5 said to lie with 6 and 7; with 2 and 3; 6 in two segments at once
+    Told(A0, SEGMENTS, lambda: _segment(0, [0, 0, 1], 0, 1)),
+    Told(f"{OFFSET} boolean", SEGMENTS, lambda: _segment(0, [0, 0, 1], -1, 2, OFFSET)),
+    Told(f"{A0} end", SEGMENTS, lambda: _segment(0, [1, 0, 0], 3, 0)),
+    Told(f"{REST} boolean", SEGMENTS, lambda: _segment(0, [1, 0, 0], 3, -2, REST)),
+    Told(f"{A0} at most one", SEGMENTS, lambda: _segment(8, [1, 1, 0], 0, 1)),
+    # 1 in 2 + 4 - 6
+    Told(f"{A0} inside[2] boolean", SEGMENTS, lambda: _segment(2, [1, 1, -1], 1, 0)),
+)
+
+# windows start at 00:00, 00:01, ...
+INSIDE = "time of day 1 3"
+DAY = contract("count(time_of_day('00:01', '00:03'))")
+TIME_LIES = (
+    Told(f"{INSIDE} within a window", DAY, lambda: Lie(cells({INSIDE: 1}, 2))),
+    Told(f"{INSIDE} by its start", DAY, lambda: Lie(lambda s: s.set(INSIDE, slice(8, 10), 1))),
+    Told(f"{INSIDE} by its start", DAY, lambda: Lie(lambda s: s.set(INSIDE, slice(5, 8), 0))),
+)

@@ -1,0 +1,70 @@
+"""*Multiples* of section 5.3: a total as whole steps, what is left over staying private."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.reference.exact_sum import (
+    BARE_PRIVATE,
+    LAST,
+    Piece,
+    Run,
+    Running,
+    limb_plan,
+    require_claimable,
+    total_bounds,
+)
+from tests.reference.facts import Refusal
+from tests.reference.field import ZERO, P, spelled
+from tests.reference.gadgets import Gadgets, Values, boolean
+from tests.reference.polynomial import Point
+
+
+class Multiples:
+    """How often a step fits into start + the total, or into what is carried + the total (None)."""
+
+    def __init__(
+        self, gadgets: Gadgets, pieces: Sequence[Piece], step: int, start: int | None
+    ) -> None:
+        require_claimable(pieces)
+        low, high = total_bounds(pieces)
+        low, high = min(low + (start or 0), 0), max(high + (start or 0), 0) + step
+        plan = limb_plan(pieces, BARE_PRIVATE, reduced=True)
+        run = Run(start, taken=True, publics=gadgets.publics(len(plan) + 1))
+        self._running = Running(gadgets, pieces, plan, run)
+        self._step, self._most = step, self._running.cut(step - 1)
+        self.lowest, self.highest = low // step, high // step
+        top_bits = self._most[-1].bit_length()
+        largest_top = (high - step * self.lowest) >> self._running.top_shift
+        if largest_top + 1 + (2 << top_bits) >= P:
+            raise OverflowError(f"multiples of {step}")
+        self._rests = [(gadgets.columns(1)[0], gadgets.columns(limb.width)) for limb in plan]
+        self._top, self._top_room = gadgets.columns(top_bits), gadgets.columns(top_bits)
+        if start is None:
+            gadgets.carried.extend(self._running.now)
+
+    def constraints(self, point: Point) -> Values:
+        """The running total; what remains is at least 0 and less than the step."""
+        yield from self._running.constraints(point)
+        last, borrow = LAST.at(point), ZERO
+        remains = [limb.at(point) for limb in self._running.after]
+        for k, (limb, (borrow_column, room_columns)) in enumerate(
+            zip(self._running.plan, self._rests, strict=True)
+        ):
+            borrowed, room = point.here[borrow_column], [point.here[c] for c in room_columns]
+            yield boolean(borrowed)
+            yield from map(boolean, room)
+            left = self._most[k] - remains[k] - borrow + borrowed * (1 << limb.width)
+            yield last * (left - spelled(room))
+            borrow = borrowed
+        top, room = ([point.here[c] for c in own] for own in (self._top, self._top_room))
+        yield from map(boolean, top)
+        yield from map(boolean, room)
+        yield last * (remains[-1] - spelled(top))
+        yield last * (self._most[-1] - remains[-1] - borrow - spelled(room))
+
+    def limbs_of(self, total: int) -> list[int]:
+        """The public limbs of so many steps."""
+        if not self.lowest <= total <= self.highest:
+            raise Refusal("OUTCOME_RANGE")
+        return [limb % P for limb in self._running.cut(total * self._step)]
