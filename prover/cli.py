@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from circuits.errors import BadInput, InputReason
+from prover.commands_circuit import add_circuit_commands
 from verifier.commands_contract import add_contract_show, add_contract_sign
 from verifier.commands_keys import add_keys_commands
 from verifier.console import Output, leaf, program, subgroup, utc_text
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 main = program("zkmeter-prover", "Commit to a machine's log, prove agreed outcomes, send claims.")
 add_keys_commands(main)
+add_circuit_commands(subgroup(main, "circuit", "Circuits: look for mistakes."))
 _device = subgroup(main, "device", "Software devices.")
 _contract = subgroup(main, "contract", "Contracts: fill in, sign, read.")
 add_contract_sign(_contract)
