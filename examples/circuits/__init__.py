@@ -1,0 +1,1 @@
+"""Circuits written by hand: docs/writing-a-circuit.md builds them step by step."""
