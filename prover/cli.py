@@ -10,6 +10,7 @@ import click
 
 from circuits.errors import BadInput, InputReason
 from prover.commands_circuit import add_circuit_commands
+from prover.commands_ingest import add_device_stream, add_ingest
 from verifier.commands_contract import add_contract_show, add_contract_sign
 from verifier.commands_keys import add_keys_commands
 from verifier.console import Output, leaf, program, subgroup, utc_text
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from verifier.contract import Terms
 
 main = program("zkmeter-prover", "Commit to a machine's log, prove agreed outcomes, send claims.")
-add_keys_commands(main)
-add_circuit_commands(subgroup(main, "circuit", "Circuits: look for mistakes."))
+add_keys_commands(main, encryption=True)
 _device = subgroup(main, "device", "Software devices.")
 _contract = subgroup(main, "contract", "Contracts: fill in, sign, read.")
 add_contract_sign(_contract)
 add_contract_show(_contract)
+add_device_stream(_device)
+add_ingest(main)
+add_circuit_commands(subgroup(main, "circuit", "Circuits: look for mistakes."))
 
 _CONTRACT = click.option(
     "--contract", required=True, metavar="C.toml", help="The contract, signed by both parties."
@@ -55,18 +58,22 @@ def contract_new(
 ) -> None:
     """Fill the parties into a template.
 
-    A KEY is 64 hex digits, a key or device directory, or its public.key file.
+    A KEY is 64 hex digits, a key or device directory, or its public.key file. The operator's X25519
+    key for readings is taken from beside that file, if it is there.
     """
     from prover.template import fill_template
     from verifier.files import read_text, write_atomic
-    from verifier.keys import resolve_public_key
+    from verifier.keys import find_encryption_key, resolve_public_key
 
-    keys = [
-        resolve_public_key(text, f"--{role}")
-        for role, text in (("operator", operator), ("supplier", supplier), ("device", device))
-    ]
+    keys = (
+        resolve_public_key(operator, "--operator"),
+        resolve_public_key(supplier, "--supplier"),
+        resolve_public_key(device, "--device"),
+    )
     try:
-        text, terms = fill_template(read_text(template), *keys)
+        text, terms = fill_template(
+            read_text(template), *keys, operator_encryption=find_encryption_key(operator)
+        )
     except BadInput as error:
         raise BadInput(error.reason, f"{template}: {error.message}") from None
     write_atomic(out, text.encode(), overwrite=False)
@@ -122,7 +129,7 @@ def windows(output: Output, store: str) -> None:
 
 
 def _window_document(entry: WindowEntry) -> dict[str, Any]:
-    return {
+    document: dict[str, Any] = {
         "device": entry.device.hex(),
         "epoch": entry.epoch,
         "index": entry.index,
@@ -132,6 +139,9 @@ def _window_document(entry: WindowEntry) -> dict[str, Any]:
         "checkpoint": entry.checkpoint,
         "signed": entry.signed,
     }
+    if entry.lost:
+        document["lost"] = True
+    return document
 
 
 def _window_table(entries: list[WindowEntry]) -> str:
@@ -140,6 +150,7 @@ def _window_table(entries: list[WindowEntry]) -> str:
     lines += [
         f"{entry.device.hex()[:8]} {entry.epoch:>5} {entry.index:>7} {entry.records:>8}"
         f"  {utc_text(entry.start_ms)}  {utc_text(entry.end_ms)}  {'yes' if entry.signed else 'NO'}"
+        f"{'  LOST' if entry.lost else ''}"
         for entry in entries
     ]
     return "\n".join(lines)

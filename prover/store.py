@@ -1,8 +1,12 @@
 """The operator's store: signed checkpoints, raw records and salts, in one SQLite file.
 
-An epoch arrives in three steps so that neither side is ever ahead for good: ``stage`` (the data are
-on disk, not yet visible), then the device persists its own state, then ``publish``. What an
-interruption leaves staged is settled by the next import, which has the device's state at hand.
+An imported epoch arrives in three steps so that neither side is ever ahead for good: ``stage``
+(the data are on disk, not yet visible), then the device persists its own state, then ``publish``.
+What an interruption leaves staged is settled by the next import, which has the device's state.
+
+A received epoch grows checkpoint by checkpoint (``prover.live_store``). What did not come through
+is simply absent from it, and nothing over a gap can be read (``WINDOWS``); in an imported epoch
+anything absent is damage.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +31,8 @@ from verifier.contract import Start, Terms
 from verifier.signatures import require_checkpoint_signature
 
 STORE_NAME = "store.sqlite3"
-_VERSION = 1
-_SCRIPT = """
+VERSION = 1
+_IMPORT_SCRIPT = """
 CREATE TABLE epochs (
     device BLOB NOT NULL, epoch INTEGER NOT NULL, staged INTEGER NOT NULL, schema BLOB NOT NULL,
     elements INTEGER NOT NULL, window_ms INTEGER NOT NULL, terms BLOB NOT NULL,
@@ -45,14 +49,32 @@ CREATE TABLE windows (
     salt BLOB NOT NULL, digest BLOB NOT NULL,
     PRIMARY KEY (device, epoch, number),
     FOREIGN KEY (device, epoch) REFERENCES epochs ON DELETE CASCADE
+) STRICT;
+"""
+GATEWAY_SCRIPT = """
+CREATE TABLE IF NOT EXISTS received (
+    device BLOB NOT NULL, epoch INTEGER NOT NULL, PRIMARY KEY (device, epoch)
+) STRICT;
+CREATE TABLE IF NOT EXISTS sessions (
+    device BLOB NOT NULL, epoch INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (device, epoch)
+) STRICT;
+CREATE TABLE IF NOT EXISTS frames (
+    device BLOB NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL,
+    sequence INTEGER NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (device, epoch, number, sequence)
 ) STRICT
 """
+SCRIPT = _IMPORT_SCRIPT + GATEWAY_SCRIPT
 _WORD = np.dtype("<u4")
 
 
 @dataclass(frozen=True)
 class StoredEpoch:
-    """One epoch in the store: its device, number, record layout, window length and window count."""
+    """One epoch in the store: its device, number, record layout, window length and window count.
+
+    Windows of a received epoch that were lost count, also those that only the next one's opening
+    tells of.
+    """
 
     device: bytes
     epoch: int
@@ -67,6 +89,7 @@ class WindowEntry:
     """One line of the windows listing; times in ms since 1970 UTC, end exclusive.
 
     ``checkpoint`` is the one that closes the window, as a contract's ``start`` would name it.
+    ``lost`` says that the gateway could not verify the window's readings.
     """
 
     device: bytes
@@ -77,6 +100,7 @@ class WindowEntry:
     end_ms: int
     checkpoint: str
     signed: bool
+    lost: bool = False
 
 
 class Store:
@@ -120,7 +144,7 @@ class Store:
             )
             self._db.executemany(
                 "INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?)",
-                ((*key, number, *_packed(log)) for number, log in enumerate(made.windows)),
+                ((*key, number, *packed(log)) for number, log in enumerate(made.windows)),
             )
 
     def publish(self, device: bytes, epoch: int) -> None:
@@ -140,14 +164,18 @@ class Store:
     def epochs(self, device: bytes | None = None) -> list[StoredEpoch]:
         """All published epochs (of one device), in order."""
         rows = self._db.execute(
-            "SELECT device, epoch, schema, elements, window_ms,"
-            " (SELECT count(*) FROM windows w WHERE w.device = e.device AND w.epoch = e.epoch)"
+            "SELECT device, epoch, schema, elements, window_ms, max("
+            " ifnull((SELECT max(number) FROM checkpoints c"
+            "  WHERE c.device = e.device AND c.epoch = e.epoch), 0),"
+            " ifnull((SELECT max(number) + 1 FROM windows w"
+            "  WHERE w.device = e.device AND w.epoch = e.epoch), 0))"
             " FROM epochs e WHERE staged = 0 AND (?1 IS NULL OR device = ?1)"
             " ORDER BY device, epoch",
             (device,),
         )
         types = (bytes, int, bytes, int, int, int)
-        return [StoredEpoch(*row) for row in checked_rows(self.path, rows, types)]
+        found = [StoredEpoch(*row) for row in checked_rows(self.path, rows, types)]
+        return [replace(e, windows=max(e.windows, self._linked_windows(e))) for e in found]
 
     def windows(self) -> list[WindowEntry]:
         """Every published window, by device, epoch and index."""
@@ -180,7 +208,9 @@ class Store:
         types = (int, bytes, bytes, bytes)
         for number, records, salt, digest in checked_rows(self.path, rows, types):
             where = f"epoch {stored.epoch} window {number}"
-            if number != expected or _digest(records, salt) != digest:
+            if number != expected:
+                raise self._absent(stored.device, stored.epoch, f"window {expected}")
+            if _digest(records, salt) != digest:
                 raise self._corrupt(where)
             if len(records) % (4 * stored.elements) or len(salt) != 4 * CHAIN_ELEMENTS:
                 raise self._corrupt(where)
@@ -190,10 +220,18 @@ class Store:
             )
             expected += 1
         if expected != last + 1:
-            raise self._corrupt(f"epoch {stored.epoch} window {expected} is missing")
+            raise self._absent(stored.device, stored.epoch, f"window {expected}")
 
     def _entries(self, stored: StoredEpoch) -> Iterator[WindowEntry]:
-        found = self._read_checkpoints(stored.device, stored.epoch, 1, stored.windows)
+        if self._is_received(stored.device, stored.epoch):
+            found = self._present_checkpoints(stored.device, stored.epoch, 1, stored.windows)
+        else:
+            found = self._read_checkpoints(stored.device, stored.epoch, 1, stored.windows)
+        rows = self._db.execute(
+            "SELECT number FROM windows WHERE device = ? AND epoch = ?",
+            (stored.device, stored.epoch),
+        )
+        held = {number for (number,) in checked_rows(self.path, rows, (int,))}
         for signed in found:
             checkpoint = signed.checkpoint
             yield WindowEntry(
@@ -205,24 +243,53 @@ class Store:
                 checkpoint.end_ms,
                 Start(checkpoint.epoch, checkpoint.index, checkpoint.chain).text,
                 _is_signed(signed),
+                checkpoint.index - 1 not in held,
             )
 
     def _read_checkpoints(
         self, device: bytes, epoch: int, first: int, last: int
     ) -> list[SignedCheckpoint]:
+        found = self._present_checkpoints(device, epoch, first, last)
+        if len(found) != last - first + 1:
+            raise self._absent(device, epoch, f"one of the checkpoints {first}..{last}")
+        return found
+
+    def _present_checkpoints(
+        self, device: bytes, epoch: int, first: int, last: int
+    ) -> list[SignedCheckpoint]:
+        """Those of checkpoints first..last that are there, each at its own place."""
         rows = self._db.execute(
-            "SELECT encoded, signature FROM checkpoints"
+            "SELECT number, encoded, signature FROM checkpoints"
             " WHERE device = ? AND epoch = ? AND number BETWEEN ? AND ? ORDER BY number",
             (device, epoch, first, last),
         )
-        found = [
-            SignedCheckpoint(self._decode(encoded), signature)
-            for encoded, signature in checked_rows(self.path, rows, (bytes, bytes))
-        ]
-        names = [(s.checkpoint.device, s.checkpoint.epoch, s.checkpoint.index) for s in found]
-        if names != [(device, epoch, number) for number in range(first, last + 1)]:
-            raise self._corrupt(f"checkpoints {first}..{last} of epoch {epoch} are not all there")
+        found = []
+        for number, encoded, signature in checked_rows(self.path, rows, (int, bytes, bytes)):
+            checkpoint = self._decode(encoded)
+            if (checkpoint.device, checkpoint.epoch, checkpoint.index) != (device, epoch, number):
+                raise self._corrupt(f"checkpoint {number} of epoch {epoch} is another's")
+            found.append(SignedCheckpoint(checkpoint, signature))
         return found
+
+    def _linked_windows(self, stored: StoredEpoch) -> int:
+        """How many windows the next epoch's opening says that this one has, 0 without it."""
+        found = self._present_checkpoints(stored.device, stored.epoch + 1, 0, 0)
+        link = found[0].checkpoint.link if found else None
+        return 0 if link is None else link.index
+
+    def _is_received(self, device: bytes, epoch: int) -> bool:
+        row = self._db.execute(
+            "SELECT 1 FROM received WHERE device = ? AND epoch = ?", (device, epoch)
+        ).fetchone()
+        return row is not None
+
+    def _absent(self, device: bytes, epoch: int, what: str) -> BadInput:
+        if self._is_received(device, epoch):
+            return BadInput(
+                InputReason.WINDOWS,
+                f"{self.path}: {what} of epoch {epoch} did not come through the gateway",
+            )
+        return self._corrupt(f"{what} of epoch {epoch} is missing")
 
     def _decode(self, encoded: bytes) -> Checkpoint:
         try:
@@ -254,7 +321,8 @@ class Store:
         return BadInput(InputReason.STORE_CORRUPT, f"{self.path}: damaged ({what})")
 
 
-def _packed(log: WindowLog) -> tuple[bytes, bytes, bytes]:
+def packed(log: WindowLog) -> tuple[bytes, bytes, bytes]:
+    """A window as the store holds it: records, salt, and a digest of both."""
     records = log.records.astype(_WORD).tobytes()
     salt = log.salt.astype(_WORD).tobytes()
     return records, salt, _digest(records, salt)
@@ -276,5 +344,5 @@ def _is_signed(signed: SignedCheckpoint) -> bool:
 def open_store(directory: Path | str, *, create: bool = False) -> Iterator[Store]:
     """Open the store in ``directory``; ``STORE_MISSING`` unless there or ``create``."""
     path = Path(directory) / STORE_NAME
-    with connection(path, _VERSION, _SCRIPT, create=create) as opened:
+    with connection(path, VERSION, SCRIPT, create=create) as opened:
         yield Store(path, opened)

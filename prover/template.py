@@ -10,10 +10,17 @@ from circuits.errors import BadInput, InputReason
 from verifier.contract import Terms
 
 
-def fill_template(text: str, operator: bytes, supplier: bytes, device: bytes) -> tuple[str, Terms]:
+def fill_template(
+    text: str,
+    operator: bytes,
+    supplier: bytes,
+    device: bytes,
+    operator_encryption: bytes | None = None,
+) -> tuple[str, Terms]:
     """The contract's text with ``[parties]`` and the circuit id filled in, and its terms.
 
-    Keys are 32 bytes each. ``BadInput`` as ``Terms.from_toml``.
+    Keys are 32 bytes each; without ``operator_encryption`` the template's own stands, if any.
+    ``BadInput`` as ``Terms.from_toml``.
     """
     try:
         document = tomlkit.parse(text)
@@ -21,6 +28,8 @@ def fill_template(text: str, operator: bytes, supplier: bytes, device: bytes) ->
         raise BadInput(InputReason.CONTRACT_SYNTAX, f"not TOML: {error}") from None
     parties = document.get("parties")
     keys = {"operator": operator.hex(), "supplier": supplier.hex(), "device": device.hex()}
+    if operator_encryption is not None:
+        keys["operator_encryption"] = operator_encryption.hex()
     if isinstance(parties, Table):
         parties.update(keys)
     else:

@@ -17,13 +17,14 @@ COMMANDS = {
     "prover": [
         "keys new", "device new", "contract new", "contract sign", "import", "windows", "prove",
         "submit", "bench", "circuit lint",
+        "ingest", "device stream",
     ],
     "verifier": [
         "keys new", "contract sign", "contract show", "deposit", "verify", "serve", "receipts",
         "ledger", "close", "revoke", "waive",
     ],
 }  # fmt: skip
-NOT_IN_THE_TOUR = {("prover", c) for c in ("bench", "circuit lint")}
+NOT_IN_THE_TOUR = {("prover", c) for c in ("bench", "circuit lint", "ingest", "device stream")}
 NOT_IN_THE_TOUR |= {("verifier", c) for c in ("close", "revoke", "waive")}
 LEAVES = [(package, command) for package, commands in COMMANDS.items() for command in commands]
 

@@ -1,0 +1,285 @@
+"""The gateway: a device's bytes in, verified and decrypted windows in the store.
+
+Nothing is believed before it is checked. A session, a checkpoint, a header or a message is a fact
+that is kept when it arrives, in whatever order; a window enters the store once all of its facts are
+there and its decrypted records lead from the signed chain value before it to the one after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from circuits.checkpoint import Checkpoint, decode_checkpoint
+from circuits.errors import BadInput, InputReason, Rejected
+from prover.frames import (
+    CheckpointFrame,
+    DataFrame,
+    FrameReader,
+    FrameType,
+    Message,
+    SessionFrame,
+    StatusFrame,
+    WindowFrame,
+    parse_message,
+)
+from prover.live_store import HEADER_SEQUENCE, Frame, LiveStore
+from prover.received import WindowFacts, check_neighbours, link_holds, read_window
+from prover.session import require_session_signature
+from verifier.claim import SignedCheckpoint
+from verifier.claim.checks import check_opening
+from verifier.contract import Terms
+from verifier.files import PRIVATE_MODE, write_atomic
+from verifier.signatures import require_checkpoint_signature
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that the gateway has to say.
+
+    ``kind`` is ``session`` (a new one), ``window`` (stored), ``lost`` (closed, but not verified:
+    ``reason`` says why; later bytes may still complete it), ``refused`` (a frame that is no good)
+    or ``status`` (a device's answer). ``index`` is the window's, or the refused checkpoint's.
+    """
+
+    kind: str
+    epoch: int | None = None
+    index: int | None = None
+    records: int | None = None
+    start_ms: int | None = None
+    end_ms: int | None = None
+    reason: InputReason | None = None
+    message: str = ""
+
+
+class Gateway:
+    """Takes the bytes of one line; ``terms`` name the device, ``secret`` is the operator's X25519.
+
+    ``BadInput`` means stop: ``DEVICE_MISMATCH`` or ``SCHEMA_MISMATCH`` (the line is another
+    contract's), ``EQUIVOCATION`` (signed contradictions; the evidence is in a file of the store's
+    directory), or the store's own.
+    """
+
+    def __init__(self, terms: Terms, secret: bytes, store: LiveStore) -> None:
+        self._terms = terms
+        self._secret = secret
+        self._store = store
+        self._reader = FrameReader()
+        self._kept: list[Frame] = []
+        self._wants_repeat = False
+
+    @property
+    def noise(self) -> int:
+        """Pieces of the stream that were no frame."""
+        return self._reader.noise
+
+    def take_repeat_wish(self) -> bool:
+        """Whether a session or checkpoint was missed that a device could send again; asks once."""
+        wish, self._wants_repeat = self._wants_repeat, False
+        return wish
+
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """Take bytes as they come; all of the events must be consumed.
+
+        When this ends, everything that ``data`` completed is on disk.
+        """
+        for kind, body in self._reader.feed(data):
+            try:
+                message = parse_message(kind, body)
+            except BadInput as bad:
+                yield Event("refused", reason=bad.reason, message=bad.message)
+                continue
+            yield from self._take(message, body)
+        self._flush()
+
+    def _take(self, message: Message, body: bytes) -> Iterator[Event]:
+        if isinstance(message, SessionFrame):
+            yield from self._session(message, body)
+        elif isinstance(message, WindowFrame):
+            self._window(message)
+        elif isinstance(message, DataFrame):
+            place = (message.epoch, message.index, message.sequence)
+            self._kept.append((*place, message.message))
+        elif isinstance(message, CheckpointFrame):
+            yield from self._checkpoint(message)
+        else:
+            yield _status(message)
+
+    def _flush(self) -> None:
+        if self._kept:
+            self._store.keep_frames(self._kept)
+            self._kept.clear()
+
+    def _session(self, session: SessionFrame, body: bytes) -> Iterator[Event]:
+        try:
+            require_session_signature(session)
+        except BadInput as bad:
+            yield Event("refused", session.epoch, reason=bad.reason, message=bad.message)
+            return
+        self._flush()
+        self._require_ours(session.device, session.schema)
+        if self._store.session(session.epoch) == body:
+            return
+        self._store.keep_session(session.epoch, body)
+        yield Event("session", session.epoch)
+        for number in self._store.unfinished(session.epoch):
+            yield from self._complete(session.epoch, number)
+
+    def _window(self, window: WindowFrame) -> None:
+        self._kept.append((window.epoch, window.index, HEADER_SEQUENCE, window.header))
+        # a window begins after the checkpoint before it was sent, and long after its session
+        missed = window.index > 0 and self._store.checkpoint(window.epoch, window.index) is None
+        if missed or self._store.session(window.epoch) is None:
+            self._wants_repeat = True
+
+    def _checkpoint(self, frame: CheckpointFrame) -> Iterator[Event]:
+        try:
+            signed = SignedCheckpoint(decode_checkpoint(frame.encoded), frame.signature)
+            require_checkpoint_signature(signed.checkpoint, signed.signature)
+        except Rejected as rejected:
+            text = f"a checkpoint: {rejected}"
+            yield Event("refused", reason=InputReason.FRAME, message=text)
+            return
+        checkpoint = signed.checkpoint
+        epoch, number = checkpoint.epoch, checkpoint.index
+        self._flush()
+        self._require_ours(checkpoint.device, checkpoint.schema)
+        known = self._store.checkpoint(epoch, number)
+        if known is not None:
+            if known.checkpoint != checkpoint:
+                raise self._contradiction(known, signed)
+            yield from self._complete(epoch, number - 1)
+            return
+        try:
+            self._check(signed)
+        except Rejected as rejected:
+            yield Event(
+                "refused", epoch, number, reason=InputReason.CHECKPOINT, message=str(rejected)
+            )
+            return
+        yield from self._append(signed)
+        yield from self._complete(epoch, number)
+
+    def _append(self, signed: SignedCheckpoint) -> Iterator[Event]:
+        """Store a checkpoint and the window that it closes."""
+        checkpoint = signed.checkpoint
+        if checkpoint.index == 0:
+            self._store.append(signed, None)
+            return
+        number = checkpoint.index - 1
+        before = self._store.checkpoint(checkpoint.epoch, number)
+        try:
+            log = read_window(self._facts(checkpoint.epoch, number), before, checkpoint)
+        except BadInput as bad:
+            self._store.append(signed, None)
+            yield _closed("lost", checkpoint, bad)
+        else:
+            self._store.append(signed, log)
+            yield _closed("window", checkpoint)
+
+    def _complete(self, epoch: int, number: int) -> Iterator[Event]:
+        """Store a window whose last missing fact was not its checkpoint."""
+        if number < 0 or self._store.has_window(epoch, number):
+            return
+        before = self._store.checkpoint(epoch, number)
+        after = self._store.checkpoint(epoch, number + 1)
+        if before is None or after is None:
+            return
+        try:
+            log = read_window(self._facts(epoch, number), before, after.checkpoint)
+        except BadInput:  # it was reported as lost when its checkpoint came
+            return
+        self._store.add_window(epoch, number, log)
+        yield _closed("window", after.checkpoint)
+
+    def _facts(self, epoch: int, number: int) -> WindowFacts:
+        frames = self._store.frames(epoch, number)
+        header = frames.pop(HEADER_SEQUENCE, None)
+        body = self._store.session(epoch)
+        session = None if body is None else parse_message(FrameType.SESSION, body)
+        if session is not None and not isinstance(session, SessionFrame):
+            session = None
+        return WindowFacts(self._terms.schema, self._secret, session, header, frames)
+
+    def _require_ours(self, device: bytes, schema: bytes) -> None:
+        """The contract's device, recording the contract's channels; asked of signed frames only."""
+        name = self._terms.name
+        if device != self._terms.parties.device:
+            raise BadInput(
+                InputReason.DEVICE_MISMATCH,
+                f"the line is not the one of the device that contract {name!r} names",
+            )
+        if schema != self._terms.schema.digest():
+            raise BadInput(
+                InputReason.SCHEMA_MISMATCH,
+                f"the device records other channels than contract {name!r} describes",
+            )
+
+    def _check(self, signed: SignedCheckpoint) -> None:
+        """``Rejected`` where a checkpoint breaks the protocol's rules beside those in the store."""
+        checkpoint = signed.checkpoint
+        epoch, number = checkpoint.epoch, checkpoint.index
+        if number == 0:
+            check_opening(checkpoint)
+            ended = self._store.last_checkpoint(epoch - 1) if epoch else None
+            if ended is not None and not link_holds(checkpoint, ended.checkpoint):
+                raise self._contradiction(ended, signed)
+        following = self._store.checkpoint(epoch + 1, 0)
+        if following is not None and not link_holds(following.checkpoint, checkpoint):
+            raise self._contradiction(signed, following)
+        before = self._store.checkpoint(epoch, number - 1) if number else None
+        after = self._store.checkpoint(epoch, number + 1)
+        if before is not None:
+            check_neighbours(before.checkpoint, checkpoint, self._terms.window_ms)
+        if after is not None:
+            check_neighbours(checkpoint, after.checkpoint, self._terms.window_ms)
+
+    def _contradiction(self, one: SignedCheckpoint, other: SignedCheckpoint) -> BadInput:
+        """Both checkpoints into a file, and the error to stop with."""
+        path = write_evidence(self._store.path.parent, one, other)
+        places = [f"{s.checkpoint.epoch}/{s.checkpoint.index}" for s in (one, other)]
+        return BadInput(
+            InputReason.EQUIVOCATION,
+            f"the device signed checkpoints {places[0]} and {places[1]}, which contradict each"
+            f" other: its key or its state was copied. Both are in {path}",
+        )
+
+
+def write_evidence(directory: Path, one: SignedCheckpoint, other: SignedCheckpoint) -> Path:
+    """Keep two signed checkpoints that contradict each other; returns the file."""
+    checkpoint = other.checkpoint
+    name = (
+        f"evidence-{checkpoint.device.hex()[:8]}-{checkpoint.epoch}-{checkpoint.index}"
+        f"-{checkpoint.digest.hex()[:8]}.json"
+    )
+    document = {
+        "reason": InputReason.EQUIVOCATION.value,
+        "device": checkpoint.device.hex(),
+        "checkpoints": [
+            {"encoded": s.checkpoint.encode().hex(), "signature": s.signature.hex()}
+            for s in (one, other)
+        ],
+    }
+    path = directory / name
+    write_atomic(path, json.dumps(document, indent=1).encode() + b"\n", mode=PRIVATE_MODE)
+    return path
+
+
+def _closed(kind: str, closing: Checkpoint, bad: BadInput | None = None) -> Event:
+    return Event(
+        kind,
+        closing.epoch,
+        closing.index - 1,
+        closing.records_in_window,
+        closing.start_ms,
+        closing.end_ms,
+        None if bad is None else bad.reason,
+        "" if bad is None else bad.message,
+    )
+
+
+def _status(status: StatusFrame) -> Event:
+    text = f"flags {status.flags:#x}, {status.free_bytes} bytes free in the device's buffer"
+    return Event("status", status.epoch, status.index, end_ms=status.now_ms, message=text)
