@@ -14,9 +14,9 @@ from circuits.layout import Layout
 from circuits.readable import log_hash_constraints
 from tests.contract.test_terms import PARTIES, PUMP, ROOT, changed
 from verifier.cli import main
-from verifier.contract import SignedContract, Terms
+from verifier.contract import SignedContract, Terms, read_template
 from verifier.contract.estimate import constraint_terms, estimates, prove_seconds
-from verifier.contract.explain import contract_text, describe_contract
+from verifier.contract.explain import claim_rules, contract_text, describe_contract
 from verifier.contract.polynomials import explained_document, explained_text, selector_meaning
 from verifier.kernel.parameters import PARAMETER_SETS, STANDARD
 
@@ -191,3 +191,12 @@ def test_the_summary_counts_what_it_leaves_out() -> None:
     count = log_hash_constraints(circuit)
     listed = len(explained_document(circuit, everything=False)["constraints"])
     assert count + listed == circuit.constraint_count
+
+
+def test_what_depends_on_the_time_of_day_says_whose() -> None:
+    words = "a record counts at the time of day at which its window starts (UTC)"
+    for name, said in (("bill", True), ("energy", False)):
+        terms = read_template(
+            (ROOT / "examples/contracts" / f"{name}.toml").read_text(encoding="utf-8")
+        )
+        assert any(line.startswith(words) for line in claim_rules(terms)) == said

@@ -126,6 +126,11 @@ def claim_rules(terms: Terms) -> list[str]:
             " window; late windows are refused (CLAIM_LATE), and with them all that follow, until"
             " the supplier waives the delay"
         )
+    if any(name.startswith("inside ") for name in terms.circuit.selectors):
+        lines.append(
+            "a record counts at the time of day at which its window starts (UTC), so up to one"
+            " window per border counts for the time before it"
+        )
     if terms.refuse_flags:
         lines.append(
             f"windows are refused (DEVICE_FLAGS) once the device reports"
