@@ -48,11 +48,13 @@ class Builder:
     fillers: list[Filler] = field(default_factory=list)
     carried: list[Carried] = field(default_factory=list)
     shared: dict[str, object] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
 
     def column(self, name: str) -> Column:
         """A new committed column."""
         index = len(self.columns)
         self.columns.append(name)
+        self.taken |= {name, name.split("[", 1)[0]}
         return Column(
             index, self.graph.atom(AtomKind.COLUMN, index), self.graph.atom(AtomKind.NEXT, index)
         )

@@ -57,9 +57,7 @@ def require_range(integer: SlotInteger) -> SlotInteger:
 
 def unused_name(builder: Builder, name: str) -> str:
     """``name``, marked until no column or array of columns has it."""
-    taken = {column.split("[", 1)[0] for column in builder.columns if column.startswith(name)}
-    taken |= set(builder.columns)
-    while name in taken or f"{name}[0]" in taken:
+    while name in builder.taken:
         name += "*"
     return name
 
