@@ -15,13 +15,18 @@ INSTALLED := $(VENV)/.installed
 PROTO := $(shell find proto -name '*.proto')
 SKAB := ../shared/data/skab/anomaly-free.csv
 READINGS ?= 864000
+DEVICE ?= software
+FIRMWARE := $(MAKE) -s -C firmware PYTHON=$(abspath $(BIN)/python)
+FIRMWARE_PROGRAMS := cc arm-none-eabi-gcc qemu-system-arm cppcheck valgrind clang
+FIRMWARE_PACKAGES := gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+	cppcheck valgrind clang libclang-rt-dev
 UV := build/lock/bin/uv
 COMPILE := $(UV) pip compile --quiet --generate-hashes --universal --python-version 3.11 \
 	--no-header --no-emit-index-url --no-emit-find-links
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 .PHONY: venv
 venv: $(INSTALLED) ## virtual environment in .venv from the lock file, generated gRPC code
@@ -57,22 +62,48 @@ $(INSTALLED): $(DEPENDENCIES) pyproject.toml setup.py $(PROTO)
 proto: $(DEPENDENCIES) ## generate the gRPC code from proto/ in place
 	@$(BIN)/python setup.py --quiet proto
 
+# The rest of the project needs none of them, and tests that do are skipped where they are missing.
+.PHONY: firmware-tools
+firmware-tools:
+	@if type $(FIRMWARE_PROGRAMS) >/dev/null 2>&1 && \
+		[ -e "$$(arm-none-eabi-gcc -print-file-name=nano.specs)" ]; then \
+		exit 0; \
+	fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Debian's compilers, emulator and analysers for the firmware ..."; \
+		if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq \
+			--no-install-recommends $(FIRMWARE_PACKAGES) >/dev/null; then \
+			exit 0; \
+		fi; \
+	fi; \
+	echo 'firmware: not all of $(FIRMWARE_PACKAGES) (Debian) are installed' >&2
+
+.PHONY: firmware
+firmware: venv firmware-tools ## the sensor for emulated boards and for this computer, in build/firmware
+	@$(FIRMWARE) images
+	@$(FIRMWARE) -f host.mk $(CURDIR)/build/firmware/host/plain/libzkmeter.so
+
+.PHONY: firmware-report
+firmware-report: venv firmware-tools ## the sensor's instructions, flash and memory, in build/firmware/report.json
+	@$(FIRMWARE) report
+
 .PHONY: demo
-demo: venv ## the main job on real pump data (CSV=path for your own log)
+demo: venv $(if $(filter qemu,$(DEVICE)),firmware-tools) ## the main job on real pump data (CSV=path for your own log, DEVICE=qemu for an emulated sensor)
+	@$(if $(filter qemu,$(DEVICE)),$(FIRMWARE) images)
 	@if [ -z "$(CSV)" ] && [ ! -f $(SKAB) ] && \
 		! $(BIN)/python -c 'import importlib.metadata as m; m.distribution("river")' 2>/dev/null; \
 	then \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 			--no-deps -r requirements/demo-data.lock; \
 	fi
-	@$(BIN)/python -m examples.demo $(if $(CSV),--csv "$(CSV)")
+	@$(BIN)/python -m examples.demo --device "$(DEVICE)" $(if $(CSV),--csv "$(CSV)")
 
 .PHONY: test
-test: check ## every check and every test
+test: check firmware-tools ## every check and every test
 	@$(BIN)/python -m pytest
 
 .PHONY: test-long
-test-long: check ## as `test`, with the tests that take minutes
+test-long: check firmware-tools ## as `test`, with the tests that take minutes
 	@$(BIN)/python -m pytest -m ''
 
 .PHONY: check

@@ -1,0 +1,1 @@
+"""Tests of the C code in `firmware/`, against its Python twins."""
