@@ -9,6 +9,7 @@ from pathlib import Path
 
 from circuits.errors import BadInput, Rejected
 from examples.demo.commands import DemoFailed
+from examples.demo.device import DEVICES, SOFTWARE
 from examples.demo.report import Report, console, show
 from examples.demo.run import run
 from examples.demo.source import ROOT, choose
@@ -22,6 +23,12 @@ def main() -> int:
     """Run the demo; 0 when everything came out as it must."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--csv", type=Path, help="your own log, with the columns of pump.toml")
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default=SOFTWARE,
+        help="who signs the log: the importer's software device, or the firmware under QEMU",
+    )
     parser.add_argument("--windows", type=int, default=WINDOWS, help="how many windows to prove")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "build" / "demo", help="made anew by every run"
@@ -31,7 +38,8 @@ def main() -> int:
     try:
         _make_anew(folder)
         source = choose(arguments.csv, folder)
-        report = run(source, max(arguments.windows, FEWEST_WINDOWS), folder)
+        windows = max(arguments.windows, FEWEST_WINDOWS)
+        report = run(source, windows, folder, arguments.device)
     except (BadInput, DemoFailed, Rejected) as error:
         console.print(f"error: {error}", style="bold red", highlight=False)
         return 2

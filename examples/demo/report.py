@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from examples.demo.device import SOFTWARE
 from examples.demo.source import Source
 
 console = Console()
@@ -25,6 +26,7 @@ class Report:
     """Everything that is shown and saved; lists have one entry per accepted window, in order."""
 
     source: Source
+    device: str = SOFTWARE
     records: list[int] = field(default_factory=list)
     litres: list[Fraction] = field(default_factory=list)
     recomputed: list[Fraction] = field(default_factory=list)
@@ -40,6 +42,7 @@ class Report:
         """The document that ``summary.json`` holds."""
         return {
             "source": self.source.name,
+            **({} if self.device == SOFTWARE else {"device": self.device}),
             "windows": self.windows,
             "accepted": len(self.litres),
             "litres_proven": _ratio(self.litres),

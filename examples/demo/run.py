@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from circuits.errors import Rejected
 from examples.demo.cheats import TamperedProver
 from examples.demo.commands import DemoFailed, VerifierProcess, call
+from examples.demo.device import QEMU, record_under_qemu
 from examples.demo.report import ACCEPTED, DUPLICATE, REPLAY, Report, console
 from examples.demo.source import Source
 from prover.claims import claim_windows, plan_claim
@@ -30,17 +31,17 @@ PROVER, VERIFIER = "zkmeter-prover", "zkmeter-verifier"
 NANOS = 10**9
 
 
-def run(source: Source, most_windows: int, folder: Path) -> Report:
+def run(source: Source, most_windows: int, folder: Path, device: str) -> Report:
     """Run the whole story in ``folder``; raises ``DemoFailed`` when a step cannot be done."""
     operator, supplier = folder / "operator", folder / "supplier"
     contract_file = folder / "contract.toml"
     _sign_contract(source, operator, supplier, contract_file)
-    listed = _record(source, operator, contract_file)
+    listed = _record(source, operator, contract_file, device)
     windows = min(most_windows, len(listed))
     litres = source.litres(windows)
     contract = load_contract(contract_file)
     _deposit(contract, litres, supplier, contract_file)
-    report = Report(source, windows=windows)
+    report = Report(source, device, windows=windows)
     key = load_keys(operator / "keys")
     _compile(contract, key, operator)
     cheat_at = _cheat_position(litres)
@@ -73,8 +74,9 @@ def _sign_contract(source: Source, operator: Path, supplier: Path, contract_file
     step(f"log: {source.title}")
     operator.mkdir()
     supplier.mkdir()
+    call(PROVER, "keys", "new", operator / "keys")
     keys = {
-        "operator": call(PROVER, "keys", "new", operator / "keys")["public_key"],
+        "operator": operator / "keys",  # with the key to which a sensor encrypts readings
         "supplier": call(VERIFIER, "keys", "new", supplier / "keys")["public_key"],
         "device": call(PROVER, "device", "new", operator / "device")["public_key"],
     }
@@ -86,10 +88,18 @@ def _sign_contract(source: Source, operator: Path, supplier: Path, contract_file
     step(f"contract: signed by both, terms {shown['terms_digest'][:16]}...")
 
 
-def _record(source: Source, operator: Path, contract_file: Path) -> list[dict[str, Any]]:
+def _record(
+    source: Source, operator: Path, contract_file: Path, device: str
+) -> list[dict[str, Any]]:
     """The device signs the log; returns the windows in the operator's store."""
     where: list[str | Path] = ["--contract", contract_file, "--store", operator / "store"]
-    call(PROVER, "import", source.path, *where, "--device", operator / "device")
+    if device == QEMU:
+        terms = load_contract(contract_file).terms
+        frames = record_under_qemu(source, terms, operator / "device", operator / "board")
+        step(f"sensor: an emulated Cortex-M4 sent {frames.stat().st_size} bytes, encrypted")
+        call(PROVER, "ingest", *where, "--keys", operator / "keys", "--serial", frames)
+    else:
+        call(PROVER, "import", source.path, *where, "--device", operator / "device")
     listed = call(PROVER, "windows", "--store", operator / "store")
     if len(listed) < 4:
         raise DemoFailed(f"{source.path}: {len(listed)} windows; the demo needs at least 4")
