@@ -143,7 +143,16 @@ def _seeds() -> list[bytes]:
     one_edit = [
         bytes([0, 0, 0, 1, kind, piece, 9, 0, 3]) for kind in range(12) for piece in (4, 12)
     ]
-    return [*nothing, *one_edit, b"\0\x0fZKMp\1\0", b"\1\x0fZKMp\1\0" + bytes(200)]
+    # how long each opening is differs from proof to proof: a bit in every part of the rest, so that
+    # some are in the trace's, some in the quotient's and some in the layers'
+    starts = subject(WEAK).starts
+    places = [
+        (piece, (starts[piece] - starts[piece - 1]) * quarter // 4)
+        for piece in range(len(starts) - 7, len(starts))
+        for quarter in range(4)
+    ]
+    flips = [bytes([0, 0, 0, 0, 0, p - 1, at % 256, at // 256, 0]) for p, at in places]
+    return [*nothing, *one_edit, *flips, b"\0\x0fZKMp\1\0", b"\1\x0fZKMp\1\0" + bytes(200)]
 
 
 PROOFS = (Target("proof", _verify, _seeds, 100),)
