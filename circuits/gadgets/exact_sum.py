@@ -26,6 +26,7 @@ from circuits.layout import MAXIMUM_LOG2_ROWS
 MAXIMUM_ROWS = 1 << MAXIMUM_LOG2_ROWS
 MAXIMUM_TOTAL_BITS = 96  # a claim carries totals as signed 128-bit integers
 _TOP_CARRY = 1 << 9
+PRIVATE_BARE = 1 << 28  # a private counter without limbs, its start included, stays below it
 
 RowValues = Callable[[Trace], NDArray[np.int64]]
 

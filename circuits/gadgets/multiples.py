@@ -19,6 +19,7 @@ from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
 from circuits.field import P
 from circuits.gadgets.exact_sum import (
+    PRIVATE_BARE,
     Piece,
     Run,
     RunningLimb,
@@ -29,8 +30,6 @@ from circuits.gadgets.exact_sum import (
     require_claimable,
     total_range,
 )
-
-_BARE = 1 << 28  # a counter without limbs stays below it
 
 
 def add_multiples(
@@ -46,7 +45,7 @@ def add_multiples(
     lowest, highest = total_range(pieces)
     constant, carried = (start, None) if isinstance(start, int) else (0, start)
     lowest, highest = min(lowest + constant, 0), max(highest + constant, 0) + step
-    stages = plan_limbs(name, pieces, _BARE, reduced=True)
+    stages = plan_limbs(name, pieces, PRIVATE_BARE, reduced=True)
 
     def ends(trace: Trace) -> tuple[int, int]:
         before = constant if carried is None else trace.before.get(carried, 0)

@@ -19,9 +19,15 @@ from circuits.circuit import Limb, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
 from circuits.field import P
-from circuits.gadgets.exact_sum import Piece, Run, Total, accumulate, plan_limbs, total_range
-
-_BARE = 1 << 28  # a counter without limbs: |start| and |total| stay below it
+from circuits.gadgets.exact_sum import (
+    PRIVATE_BARE,
+    Piece,
+    Run,
+    Total,
+    accumulate,
+    plan_limbs,
+    total_range,
+)
 
 
 def add_total_sign(builder: Builder, name: str, pieces: list[Piece], start: int) -> Total:
@@ -53,7 +59,7 @@ def _sign(
 ) -> None:
     lowest, highest = total_range(pieces)
     start = min(max(start, -(highest + 1)), -lowest)  # the sign stays as it was
-    stages = plan_limbs(name, pieces, _BARE)
+    stages = plan_limbs(name, pieces, PRIVATE_BARE)
     top = accumulate(builder, name, pieces, stages, Run(start, per_window))[-1]
     least, greatest = (start + lowest) >> top.limb.shift, (start + highest) >> top.limb.shift
     width = max(greatest, -least - 1).bit_length()

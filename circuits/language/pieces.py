@@ -18,8 +18,7 @@ from circuits.gadgets.time_step import add_time_step_bits
 from circuits.gadgets.value_bits import add_value_bits
 from circuits.language import syntax as s
 from circuits.language.lowering import RecordCompiler, common_unit
-from circuits.language.terms import Term, split_product
-from circuits.language.terms import Whole as TermOfAll
+from circuits.language.terms import Term, Whole, split_product
 from circuits.schema import DT_CHANNEL, MAX_DT_MS
 
 _LIMB_CHOICES = (12, 8, 6, 4, 3, 2, 1)
@@ -49,11 +48,11 @@ class Scaled:
     of_records: bool = True
 
 
-Whole = Callable[[TermOfAll], list[tuple[Fraction, Slot]]]
+LowerWhole = Callable[[Whole], list[tuple[Fraction, Slot]]]
 
 
 def lower(
-    records: RecordCompiler, terms: list[Term | TermOfAll], whole: Whole
+    records: RecordCompiler, terms: list[Term | Whole], whole: LowerWhole
 ) -> tuple[Fraction, list[Scaled]]:
     """The common unit of the terms, and each as an integer multiple of it.
 
@@ -61,7 +60,7 @@ def lower(
     """
     lowered: list[tuple[Fraction, tuple[Slot, ...], bool]] = []
     for term in terms:
-        if isinstance(term, TermOfAll):
+        if isinstance(term, Whole):
             lowered += [(unit, (slot,), False) for unit, slot in whole(term) if unit]
             continue
         made = [_slot(records, term, slot) for slot in records.slots]

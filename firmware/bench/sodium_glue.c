@@ -2,26 +2,6 @@
 
 #include <sodium.h>
 
-/* libsodium picks processor features at run time; there are none here */
-int _crypto_pwhash_argon2_pick_best_implementation(void);
-int _crypto_aead_aegis128l_pick_best_implementation(void);
-int _crypto_aead_aegis256_pick_best_implementation(void);
-
-int _crypto_pwhash_argon2_pick_best_implementation(void)
-{
-    return 0;
-}
-
-int _crypto_aead_aegis128l_pick_best_implementation(void)
-{
-    return 0;
-}
-
-int _crypto_aead_aegis256_pick_best_implementation(void)
-{
-    return 0;
-}
-
 static uint8_t next_byte;
 
 static const char *name(void)
