@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuits.field import DEGREE, GENERATOR
-from prover.kernels.blake2s import hash_cosets, hash_rows, hash_words, tree_levels
+from circuits.field import DEGREE, GENERATOR, P, root_of_unity
+from prover.kernels.blake2s import hash_cosets, hash_words, tree_levels
 from prover.kernels.montgomery import Words
 from prover.kernels.ntt import bit_reversal, extend, extend_cosets
+from prover.kernels.polynomial import evaluate_at
 from prover.kernels.vector import LANES
 from prover.randomness import random_salts
 from verifier.kernel.merkle import sibling_positions
 
-KEEP_BYTES = 2**28  # an extension that is larger is computed again where it is needed
+MEMORY_BYTES = 2**28  # for extended columns, of one commitment
 
 
 def _siblings(levels: list[Words], indices: Sequence[int]) -> bytes:
@@ -27,13 +28,13 @@ def _siblings(levels: list[Words], indices: Sequence[int]) -> bytes:
 class ColumnCommitment:
     """Columns on the evaluation domain, under salted leaves.
 
-    ``extended`` (cosets, groups, rows, 16) is kept when it is small; else a coset is computed from
-    the bit-reversed ``coefficients`` (groups, rows, 16) each time that it is needed.
+    ``coefficients`` are bit-reversed (groups, rows, 16). ``kept`` are the cosets of the domain,
+    (groups, rows, 16) each, that memory allowed to keep; what else is needed is computed again.
     """
 
     coefficients: Words
-    extended: Words | None
     columns: int
+    kept: dict[int, Words]
     salts: Words
     levels: list[Words]
 
@@ -47,48 +48,71 @@ class ColumnCommitment:
         """How many cosets of the trace's subgroup the evaluation domain consists of."""
         return len(self.salts) // int(self.coefficients.shape[1])
 
-    def coset(self, number: int, scratch: Words | None = None) -> Words:
-        """One coset (groups, rows, 16); what is not kept is computed, into ``scratch`` if given."""
-        if self.extended is not None:
-            kept: Words = self.extended[number]
+    def coset(self, number: int) -> Words:
+        """One coset (groups, rows, 16)."""
+        kept = self.kept.get(number)
+        if kept is not None:
             return kept
-        out = np.empty_like(self.coefficients) if scratch is None else scratch
-        extend_cosets(self.coefficients, GENERATOR, self.cosets, [number], out[None])
-        return out
+        computed: Words = extend_cosets(self.coefficients, GENERATOR, self.cosets, [number])[0]
+        return computed
+
+    def forget(self) -> None:
+        """Give back the memory of kept cosets, unless it is all of them."""
+        if len(self.kept) < self.cosets:
+            self.kept.clear()
 
     def open(self, indices: Sequence[int]) -> bytes:
         """Rows, salts and multi-proof at ascending, distinct natural indices."""
-        rows: dict[int, bytes] = {}
-        scratch = None
-        for number in sorted({i % self.cosets for i in indices}):
-            scratch = self.coset(number, scratch)
-            for i in indices:
-                if i % self.cosets == number:
-                    row = scratch[:, i // self.cosets].reshape(-1)[: self.columns]
-                    rows[i] = row.tobytes()
+        rows = self._rows(indices)
         salts = [self.salts[i].tobytes() for i in indices]
-        opened = b"".join(rows[i] for i in indices)
+        opened = b"".join(rows[i].tobytes() for i in indices)
         return opened + b"".join(salts) + _siblings(self.levels, indices)
+
+    def _rows(self, indices: Sequence[int]) -> dict[int, Words]:
+        rows: dict[int, Words] = {}
+        for i in indices:
+            if i % self.cosets in self.kept:
+                row = self.kept[i % self.cosets][:, i // self.cosets]
+                rows[i] = row.reshape(-1)[: self.columns]
+        others = [i for i in indices if i not in rows]
+        if others:
+            root = root_of_unity(len(self.salts).bit_length() - 1)
+            points = [GENERATOR * pow(root, i, P) % P for i in others]
+            values = evaluate_at(self.coefficients, points)[:, : self.columns]
+            rows.update(zip(others, values, strict=True))
+        return rows
 
 
 def commit_columns(
-    coefficients: Words, columns: int, blowup: int, keep_bytes: int = KEEP_BYTES
+    coefficients: Words,
+    columns: int,
+    blowup: int,
+    wanted: Sequence[int] = (),
+    memory_bytes: int = MEMORY_BYTES,
 ) -> ColumnCommitment:
     """Extend bit-reversed coefficients (groups, rows, 16) to the evaluation domain and commit.
 
-    An extension of more than ``keep_bytes`` is hashed coset by coset and not kept.
+    At most ``memory_bytes`` of the extension are kept: all of it, or some of the cosets that are
+    ``wanted`` later; the others are computed one by one and hashed.
     """
+    size = coefficients.nbytes
     salts = random_salts(blowup * coefficients.shape[1])
-    if coefficients.nbytes * blowup <= keep_bytes:
-        extended = extend(coefficients, GENERATOR, blowup)
-        levels = tree_levels(hash_rows(extended, columns, salts))
-        return ColumnCommitment(coefficients, extended, columns, salts, levels)
     leaves = np.empty((len(salts), 8), dtype=np.uint32)
-    scratch = np.empty_like(coefficients)[None]
-    for number in range(blowup):
-        extend_cosets(coefficients, GENERATOR, blowup, [number], scratch)
-        hash_cosets(scratch, columns, salts, [number], leaves)
-    return ColumnCommitment(coefficients, None, columns, salts, tree_levels(leaves))
+    if blowup * size <= memory_bytes:
+        extended = extend_cosets(coefficients, GENERATOR, blowup, range(blowup))
+        hash_cosets(extended, columns, salts, range(blowup), leaves)
+        kept = dict(enumerate(extended))
+    else:
+        keep = set(list(wanted)[: memory_bytes // size])
+        kept = {}
+        scratch = np.empty_like(coefficients)[None]
+        for number in sorted(range(blowup), key=lambda number: number in keep):
+            out = np.empty_like(scratch) if number in keep else scratch
+            extend_cosets(coefficients, GENERATOR, blowup, [number], out)
+            hash_cosets(out, columns, salts, [number], leaves)
+            if number in keep:
+                kept[number] = out[0]
+    return ColumnCommitment(coefficients, columns, kept, salts, tree_levels(leaves))
 
 
 @dataclass(frozen=True)

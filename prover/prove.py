@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from circuits.circuit import Circuit, Trace
+from circuits.circuit import Circuit
 from circuits.errors import BadInput, InputReason
 from circuits.field import (
     DEGREE,
@@ -17,20 +17,19 @@ from circuits.field import (
     extension_dot,
     extension_inverse,
     extension_multiply,
-    extension_powers,
     inverse,
     root_of_unity,
     root_powers,
     subtract,
 )
+from circuits.layout import Layout
 from circuits.statement import Statement
 from circuits.trace_check import check_trace
-from prover.commit import ColumnCommitment, commit_columns, commit_layer
+from prover.commit import MEMORY_BYTES, ColumnCommitment, commit_columns, commit_layer
 from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words
 from prover.kernels.ntt import bit_reversal, extend, interpolate, to_groups
 from prover.kernels.polynomial import (
-    accumulate,
     combine_columns,
     divide,
     evaluate_columns,
@@ -66,6 +65,7 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     *,
     state: Openings | None = None,
     check: bool = True,
+    memory_bytes: int = MEMORY_BYTES,
 ) -> bytes:
     """Canonical proof bytes for ``statement`` over the raw logs of its windows.
 
@@ -74,6 +74,8 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     Raises ``Rejected`` (TRACE_LENGTH) for too many rows and ``BadInput`` (STORE_CORRUPT), naming
     the constraint, when the logs do not satisfy the statement. ``check=False`` proves regardless:
     the result will be refused. ``progress`` receives a step's name and the fraction done.
+    ``memory_bytes`` bounds what of each commitment's extended columns is kept; with less, more is
+    computed again.
     """
     report = progress or (lambda _step, _fraction: None)
     # 1. Shape.
@@ -86,32 +88,41 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     transcript = start_transcript(circuit, shape, statement)
     coefficients = to_groups(trace.columns)
     interpolate(coefficients)
-    committed = commit_columns(coefficients, shape.columns, parameters.blowup)
+    layout = trace.layout
+    del trace  # its columns are as large as their coefficients
+    stride = parameters.blowup // QUOTIENT_BLOWUP
+    quotient_cosets = [stride * k for k in range(QUOTIENT_BLOWUP)]
+    committed = commit_columns(
+        coefficients, shape.columns, parameters.blowup, quotient_cosets, memory_bytes
+    )
     transcript.absorb("trace root", committed.root)
     alpha = transcript.challenge("constraints", 1)[0]
 
     # 3. Commit to the masked quotient chunks and the mask; z.
     report("constraints", 0.5)
-    quotient = _quotient(circuit, shape, statement, trace, committed, alpha)
+    quotient = _quotient(circuit, shape, statement, layout, committed, alpha)
     used = shape.chunks * (shape.rows - parameters.chunk_mask)
     if check and quotient[used:].any():
-        raise _unsatisfied(circuit, statement, trace, shape)
+        raise _unsatisfied(circuit, statement, windows, state, shape)
+    committed.forget()
     report("quotient commitment", 0.7)
     parts = _masked_chunks(shape, quotient)
-    second = commit_columns(_columns_as_groups(parts), shape.quotient_columns, parameters.blowup)
+    del quotient
+    second = commit_columns(
+        _columns_as_groups(parts),
+        shape.quotient_columns,
+        parameters.blowup,
+        memory_bytes=memory_bytes,
+    )
     transcript.absorb("quotient root", second.root)
     z = draw_point(transcript)
 
     # 4. Values out of the domain.
     report("values", 0.8)
     gz = z * np.uint64(root_of_unity(shape.log2_rows)) % _P
-    order = bit_reversal(shape.log2_rows)
-    z_powers = extension_powers(z, shape.rows)
-    now = evaluate_columns(coefficients, z_powers[order], shape.columns)
-    following = evaluate_columns(
-        coefficients, extension_powers(gz, shape.rows)[order], shape.columns
-    )
-    coordinates = evaluate_columns(second.coefficients, z_powers[order], shape.quotient_columns)
+    now = evaluate_columns(coefficients, z, shape.columns)
+    following = evaluate_columns(coefficients, gz, shape.columns)
+    coordinates = evaluate_columns(second.coefficients, z, shape.quotient_columns)
     chunks = _from_coordinates(coordinates)[: shape.chunks]
     transcript.absorb_elements("values at z", now)
     transcript.absorb_elements("values at gz", following)
@@ -121,7 +132,8 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     report("combination", 0.85)
     gamma = transcript.challenge("batching", shape.columns + shape.chunks)
     deep = _deep_columns(coefficients, gamma[: shape.columns], (z, gz), (now, following))
-    _add_deep_chunks(deep, parts, gamma[shape.columns :], z, chunks)
+    _add_deep_chunks(deep, parts, second.coefficients, gamma[shape.columns :], z, chunks)
+    del parts
 
     # 6. FRI.
     report("low-degree test", 0.9)
@@ -164,8 +176,16 @@ def _bytes(values: Array | Words) -> bytes:
     return np.ascontiguousarray(values, dtype="<u4").tobytes()
 
 
-def _unsatisfied(circuit: Circuit, statement: Statement, trace: Trace, shape: Shape) -> BadInput:
-    rows = shape.rows - shape.parameters.random_rows - 1
+def _unsatisfied(
+    circuit: Circuit,
+    statement: Statement,
+    windows: Sequence[WindowLog],
+    state: Openings | None,
+    shape: Shape,
+) -> BadInput:
+    random_rows = shape.parameters.random_rows
+    trace = fill_trace(circuit, statement, windows, shape.log2_rows, random_rows, state)
+    rows = shape.rows - random_rows - 1
     failures = check_trace(circuit, trace, statement.public_inputs(circuit), rows, limit=1)
     what = f"constraint {failures[0].constraint!r} fails" if failures else "constraints fail"
     return BadInput(InputReason.STORE_CORRUPT, f"the log does not satisfy the statement: {what}")
@@ -175,7 +195,7 @@ def _quotient(
     circuit: Circuit,
     shape: Shape,
     statement: Statement,
-    trace: Trace,
+    layout: Layout,
     committed: ColumnCommitment,
     alpha: Array,
 ) -> Words:
@@ -183,14 +203,13 @@ def _quotient(
     # one more column than selectors, for the exempt rows' polynomial
     selectors = np.zeros((len(circuit.selectors) + 1, shape.rows), dtype=np.uint32)
     for k, name in enumerate(circuit.selectors):
-        selectors[k, trace.layout.selector(name)] = 1
+        selectors[k, layout.selector(name)] = 1
     public_columns = to_groups(selectors)
     interpolate(public_columns)
     group, lane = divmod(len(circuit.selectors), LANES)
     public_columns[group, :, lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
     extended = extend(public_columns, GENERATOR, QUOTIENT_BLOWUP)
 
-    scratch = None if committed.extended is not None else np.empty_like(committed.coefficients)
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
     values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
@@ -202,7 +221,7 @@ def _quotient(
             _program(circuit),
             statement.public_inputs(circuit),
             alpha,
-            committed.coset(coset * stride, scratch),
+            committed.coset(coset * stride),
             extended[coset],
             factors.astype(np.uint32),
         )
@@ -263,9 +282,7 @@ def _deep_columns(
 ) -> Words:
     """sum gamma_c (f_c - line_c) / ((X - z)(X - gz)), natural-order coefficients (N, 6)."""
     (z, gz), (now, following) = points, values
-    rows = coefficients.shape[1]
-    order = bit_reversal(rows.bit_length() - 1)
-    combined: Words = combine_columns(coefficients, gamma)[order]
+    combined = combine_columns(coefficients, gamma)
     slopes = extension_multiply(subtract(following, now), extension_inverse(subtract(gz, z)))
     slope = extension_dot(gamma, slopes)
     constant = subtract(extension_dot(gamma, now), extension_multiply(z, slope))
@@ -276,11 +293,13 @@ def _deep_columns(
     return combined
 
 
-def _add_deep_chunks(deep: Words, parts: Words, gamma: Array, z: Array, chunks: Array) -> None:
+def _add_deep_chunks(
+    deep: Words, parts: Words, coefficients: Words, gamma: Array, z: Array, chunks: Array
+) -> None:
     """Add sum gamma_k (chunk_k - chunk_k(z)) / (X - z) and the mask, in place."""
-    total = np.zeros_like(deep)
-    for part, weight in zip(parts[:-1], gamma, strict=True):
-        accumulate(total, part, weight)
+    # coordinate j of chunk k is a column of its own, times x^j
+    weights = extension_multiply(gamma[:, None], np.eye(DEGREE, dtype=np.uint64))
+    total = combine_columns(coefficients, weights.reshape(-1, DEGREE))
     total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
     if divide(total, z).any():
         raise ArithmeticError("chunk values do not match their polynomials")

@@ -174,20 +174,24 @@ def extend(coefficients: Words, shift: int, blowup: int) -> Words:
 
     ``coefficients`` (groups, rows, 16) bit-reversed; returns (blowup, groups, rows, 16).
     """
-    groups, rows, _ = coefficients.shape
-    out = np.empty((blowup, groups, rows, LANES), dtype=np.uint32)
-    extend_cosets(coefficients, shift, blowup, range(blowup), out)
-    return out
+    return extend_cosets(coefficients, shift, blowup, range(blowup))
 
 
 def extend_cosets(
-    coefficients: Words, shift: int, blowup: int, cosets: Sequence[int], out: Words
-) -> None:
-    """The same for some cosets only, into ``out`` (cosets, groups, rows, 16)."""
+    coefficients: Words,
+    shift: int,
+    blowup: int,
+    cosets: Sequence[int],
+    out: Words | None = None,
+) -> Words:
+    """The same for some cosets only, (cosets, groups, rows, 16); into ``out`` if given."""
+    if out is None:
+        out = np.empty((len(cosets), *coefficients.shape), dtype=np.uint32)
     log2_rows = coefficients.shape[1].bit_length() - 1
     step = root_of_unity(log2_rows + blowup.bit_length() - 1)
     factors = np.stack([coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in cosets])
     _extend_all(coefficients, out, twiddles(log2_rows, False), factors)
+    return out
 
 
 def to_groups(columns: Words) -> Words:

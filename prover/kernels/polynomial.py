@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
+from numpy.typing import NDArray
 
-from circuits.field import DEGREE, Array, P
+from circuits.field import DEGREE, Array, P, extension_multiply, extension_powers, powers
+from prover.kernels import dot, vector
 from prover.kernels.montgomery import Words, add, multiply, subtract, to_montgomery
+from prover.kernels.ntt import bit_reversal
 from prover.kernels.vector import LANES
 
 _P = np.uint64(P)
+_BLOCK_ROWS = 512  # their weights stay in the first-level cache
+_AT_ONCE = 12  # elements of the field at which one pass evaluates
+_WIDE = 2 * DEGREE - 1
 
 
 @njit(cache=True)
-def _multiply_extension(a: Any, b: Any, out: Any) -> None:
-    """out = a * b modulo x^6 + x^3 + 1; ``b`` in Montgomery form, ``a`` and ``out`` canonical."""
-    wide = np.zeros(11, dtype=np.uint32)
+def _multiply_extension(a: Any, b: Any, wide: Any, out: Any) -> None:
+    """out = a * b modulo x^6 + x^3 + 1; ``b`` in Montgomery form, ``wide`` (11,) is scratch."""
+    wide[:] = 0
     for i in range(6):
         for j in range(6):
             wide[i + j] = add(wide[i + j], multiply(a[i], b[j]))
@@ -29,35 +36,73 @@ def _multiply_extension(a: Any, b: Any, out: Any) -> None:
     out[5] = subtract(wide[5], wide[8])
 
 
+@njit(cache=True)
+def _add_scaled(sums: Any, factor: Any, wide: Any, total: Any) -> None:
+    """total += sums * factor: sixteen extension elements, their coordinates in six rows."""
+    wide[:] = 0
+    for i in range(6):
+        coordinate = vector.load(sums, i * LANES)
+        for j in range(6):
+            at = (i + j) * LANES
+            product = vector.multiply(coordinate, factor[j])
+            vector.store(wide, at, vector.add(vector.load(wide, at), product))
+    for e in range(6):
+        value = vector.add(vector.load(total, e * LANES), vector.load(wide, e * LANES))
+        # x^6 = -x^3 - 1, x^9 = 1
+        if e < 3:
+            value = vector.subtract(value, vector.load(wide, (e + 6) * LANES))
+            if e < 2:
+                value = vector.add(value, vector.load(wide, (e + 9) * LANES))
+        else:
+            value = vector.subtract(value, vector.load(wide, (e + 3) * LANES))
+        vector.store(total, e * LANES, value)
+
+
 @njit(cache=True, parallel=True)
-def _evaluate_columns(coefficients: Any, point_powers: Any, out: Any) -> None:
+def _evaluate_columns(coefficients: Any, inner: Any, outer: Any, out: Any) -> None:
     groups, rows, _ = coefficients.shape
+    block = inner.shape[0]
     for group in prange(groups):
-        # at most 2^20 values below 2^31 per sum
-        sums = np.zeros((6, LANES), dtype=np.uint64)
-        for row in range(rows):
-            for e in range(6):
-                p = point_powers[row, e]
-                for lane in range(LANES):
-                    sums[e, lane] += np.uint64(multiply(coefficients[group, row, lane], p))
-        for e in range(6):
-            for lane in range(LANES):
-                out[group, lane, e] = np.uint32(sums[e, lane] % _P)
+        sums = np.empty((6, LANES), dtype=np.uint32)
+        total = np.zeros((6, LANES), dtype=np.uint32)
+        wide = np.empty((_WIDE, LANES), dtype=np.uint32)
+        for number in range(rows // block):
+            at = (group * rows + number * block) * LANES
+            dot.six_sums(coefficients, at, block, inner, 0, sums, 0)
+            _add_scaled(sums, outer[number], wide, total)
+        out[group] = total
 
 
 @njit(cache=True, parallel=True)
-def _combine_columns(coefficients: Any, weights: Any, out: Any) -> None:
+def _evaluate_at(coefficients: Any, inner: Any, outer: Any, out: Any) -> None:
     groups, rows, _ = coefficients.shape
-    for row in prange(rows):
-        for e in range(6):
-            # at most a few hundred values below 2^31
-            total = np.uint64(0)
-            for group in range(groups):
+    passes, block, _ = inner.shape
+    for task in prange(groups * passes):
+        group, turn = task // passes, task % passes
+        sums = np.empty((_AT_ONCE, LANES), dtype=np.uint32)
+        total = np.zeros((_AT_ONCE, LANES), dtype=np.uint32)
+        for number in range(rows // block):
+            at = (group * rows + number * block) * LANES
+            weights_at = turn * block * _AT_ONCE
+            dot.twelve_sums(coefficients, at, block, inner, weights_at, sums, 0)
+            for k in range(_AT_ONCE):
+                value = vector.multiply(vector.load(sums, k * LANES), outer[turn, number, k])
+                vector.store(total, k * LANES, vector.add(vector.load(total, k * LANES), value))
+        out[turn, :, group] = total
+
+
+@njit(cache=True, parallel=True)
+def _combine_columns(coefficients: Any, weights: Any, order: Any, out: Any) -> None:
+    groups, rows, _ = coefficients.shape
+    for strip in prange(rows // LANES):
+        sums = np.empty((6, LANES), dtype=np.uint32)
+        for row in range(strip * LANES, (strip + 1) * LANES):
+            dot.combine_row(coefficients, row * LANES, rows * LANES, groups, weights, sums, 0)
+            for e in range(6):
+                total = np.uint64(0)
                 for lane in range(LANES):
-                    total += np.uint64(
-                        multiply(coefficients[group, row, lane], weights[group, e, lane])
-                    )
-            out[row, e] = np.uint32(total % _P)
+                    total += np.uint64(sums[e, lane])
+                out[order[row], e] = np.uint32(total % _P)
 
 
 @njit(cache=True)
@@ -65,8 +110,9 @@ def _divide(coefficients: Any, point: Any) -> Any:
     """Synthetic division by (X - point) in place; returns the remainder, the top becomes zero."""
     carry = np.zeros(6, dtype=np.uint32)
     product = np.empty(6, dtype=np.uint32)
+    wide = np.empty(_WIDE, dtype=np.uint32)
     for at in range(coefficients.shape[0] - 1, -1, -1):
-        _multiply_extension(carry, point, product)
+        _multiply_extension(carry, point, wide, product)
         for e in range(6):
             value = coefficients[at, e]
             coefficients[at, e] = carry[e]
@@ -74,33 +120,75 @@ def _divide(coefficients: Any, point: Any) -> Any:
     return carry
 
 
-@njit(cache=True)
+@njit(cache=True, parallel=True)
 def _fold(coefficients: Any, challenge: Any, fold: int, out: Any) -> None:
-    product = np.empty(6, dtype=np.uint32)
-    for at in range(out.shape[0]):
+    for at in prange(out.shape[0]):
+        product = np.empty(6, dtype=np.uint32)
+        wide = np.empty(_WIDE, dtype=np.uint32)
         total = coefficients[at * fold + fold - 1].copy()
         for j in range(fold - 2, -1, -1):
-            _multiply_extension(total, challenge, product)
+            _multiply_extension(total, challenge, wide, product)
             for e in range(6):
                 total[e] = add(product[e], coefficients[at * fold + j, e])
         out[at] = total
 
 
-def evaluate_columns(coefficients: Words, point_powers: Array, columns: int) -> Array:
-    """Columns (groups, rows, 16) at a point given by its powers (rows, 6), in the same order."""
-    out = np.empty((coefficients.shape[0], LANES, DEGREE), dtype=np.uint32)
-    _evaluate_columns(coefficients, to_montgomery(point_powers), out)
-    return out.reshape(-1, DEGREE)[:columns].astype(np.uint64)
+def _split(rows: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
+    """Rows in a block, and the exponents, bit-reversed, in a block and over the blocks.
+
+    Row hi * block + lo holds the coefficient of X^(inner[lo] * rows / block + outer[hi]).
+    """
+    block = min(rows, _BLOCK_ROWS)
+    blocks = rows // block
+    return block, bit_reversal(block.bit_length() - 1), bit_reversal(blocks.bit_length() - 1)
+
+
+def evaluate_columns(coefficients: Words, point: Array, columns: int) -> Array:
+    """Bit-reversed columns (groups, rows, 16) at an extension point: (columns, 6)."""
+    groups, rows, _ = coefficients.shape
+    block, inside, over = _split(rows)
+    step = point
+    for _ in range((rows // block).bit_length() - 1):
+        step = extension_multiply(step, step)
+    inner = to_montgomery(extension_powers(step, block)[inside])
+    outer = to_montgomery(extension_powers(point, rows // block)[over])
+    out = np.empty((groups, DEGREE, LANES), dtype=np.uint32)
+    _evaluate_columns(coefficients, inner, outer, out)
+    return out.transpose(0, 2, 1).reshape(-1, DEGREE)[:columns].astype(np.uint64)
+
+
+def evaluate_at(coefficients: Words, points: Sequence[int]) -> Words:
+    """Bit-reversed columns (groups, rows, 16) at elements of the field: (points, groups * 16)."""
+    groups, rows, _ = coefficients.shape
+    block, inside, over = _split(rows)
+    passes = -(-len(points) // _AT_ONCE)
+    inner = np.zeros((passes * _AT_ONCE, block), dtype=np.uint32)
+    outer = np.zeros((passes * _AT_ONCE, rows // block), dtype=np.uint32)
+    for k, point in enumerate(points):
+        inner[k] = to_montgomery(powers(pow(point, rows // block, P), block)[inside])
+        outer[k] = to_montgomery(powers(point, rows // block)[over])
+    inner, outer = (
+        np.ascontiguousarray(table.reshape(passes, _AT_ONCE, -1).transpose(0, 2, 1))
+        for table in (inner, outer)
+    )
+    out = np.empty((passes, _AT_ONCE, groups, LANES), dtype=np.uint32)
+    _evaluate_at(coefficients, inner, outer, out)
+    values: Words = out.reshape(passes * _AT_ONCE, groups * LANES)[: len(points)]
+    return values
 
 
 def combine_columns(coefficients: Words, weights: Array) -> Words:
-    """sum weight_c * column_c: (rows, 6) from (groups, rows, 16) and weights (columns, 6)."""
+    """sum weight_c * column_c, natural order (rows, 6).
+
+    Columns are bit-reversed (groups, rows, 16), ``weights`` (columns, 6).
+    """
     groups, rows, _ = coefficients.shape
     padded = np.zeros((groups * LANES, DEGREE), dtype=np.uint64)
     padded[: len(weights)] = weights
     arranged = padded.reshape(groups, LANES, DEGREE).transpose(0, 2, 1)
     out = np.empty((rows, DEGREE), dtype=np.uint32)
-    _combine_columns(coefficients, np.ascontiguousarray(to_montgomery(arranged)), out)
+    order = bit_reversal(rows.bit_length() - 1)
+    _combine_columns(coefficients, np.ascontiguousarray(to_montgomery(arranged)), order, out)
     return out
 
 
@@ -115,17 +203,3 @@ def fold_coefficients(coefficients: Words, challenge: Array, fold: int) -> Words
     out = np.empty((len(coefficients) // fold, DEGREE), dtype=np.uint32)
     _fold(coefficients, to_montgomery(challenge), fold, out)
     return out
-
-
-@njit(cache=True)
-def _accumulate(total: Any, coefficients: Any, weight: Any) -> None:
-    product = np.empty(6, dtype=np.uint32)
-    for at in range(total.shape[0]):
-        _multiply_extension(coefficients[at], weight, product)
-        for e in range(6):
-            total[at, e] = add(total[at, e], product[e])
-
-
-def accumulate(total: Words, coefficients: Words, weight: Array) -> None:
-    """total += weight * coefficients, all (n, 6) with an extension weight (6,), in place."""
-    _accumulate(total, np.ascontiguousarray(coefficients), to_montgomery(weight))

@@ -85,7 +85,7 @@ def _extended(made: ColumnCommitment) -> Words:
 
 def _recommitted(made: ColumnCommitment, extended: Words) -> ColumnCommitment:
     levels = tree_levels(hash_rows(extended, made.columns, made.salts))
-    return replace(made, extended=extended, levels=levels)
+    return replace(made, kept=dict(enumerate(extended)), levels=levels)
 
 
 class TamperedTree:
@@ -97,9 +97,9 @@ class TamperedTree:
         patch.setattr(prove_module, "commit_columns", self.commit)
         patch.setattr(prove_module, "_quotient", lambda *a: quotient(*a[:4], self.honest, *a[5:]))
 
-    def commit(self, coefficients: Words, columns: int, blowup: int) -> ColumnCommitment:
+    def commit(self, *arguments: Any, **options: Any) -> ColumnCommitment:
         """The first tree tampered with, the second as it is."""
-        made = commit_columns(coefficients, columns, blowup)
+        made = commit_columns(*arguments, **options)
         if self.honest is not None:
             return made
         self.honest = made
@@ -268,8 +268,10 @@ def mask_of_high_degree(patch: pytest.MonkeyPatch) -> None:
     """The mask in the tree has X^N added, and so has layer 0: nobody looks at the mask alone."""
     done: list[int] = []
 
-    def commit(coefficients: Words, columns: int, blowup: int) -> ColumnCommitment:
-        made = commit_columns(coefficients, columns, blowup)
+    def commit(
+        coefficients: Words, columns: int, blowup: int, *rest: Any, **options: Any
+    ) -> ColumnCommitment:
+        made = commit_columns(coefficients, columns, blowup, *rest, **options)
         done.append(columns)
         if len(done) != 2:
             return made

@@ -32,7 +32,7 @@ from prover import prove as prove_module
 from prover.commit import LayerCommitment, commit_layer
 from prover.kernels.blake2s import hash_words, tree_levels
 from prover.kernels.montgomery import Words
-from prover.kernels.polynomial import accumulate, divide, evaluate_columns, fold_coefficients
+from prover.kernels.polynomial import divide, evaluate_columns, fold_coefficients
 from prover.log import WindowLog
 from prover.prove import prove
 from prover.witness import fill_trace
@@ -173,12 +173,17 @@ class ForgedChunk:
         return forged
 
     def add_deep_chunks(
-        self, deep: Words, parts: Words, gamma: Array, z: Array, chunks: Array
+        self,
+        deep: Words,
+        parts: Words,
+        _coefficients: Words,
+        gamma: Array,
+        z: Array,
+        chunks: Array,
     ) -> None:
         """The honest step, but the remainder of the division is kept instead of being an error."""
-        total = np.zeros_like(deep)
-        for part, weight in zip(parts[:-1], gamma, strict=True):
-            accumulate(total, part, weight)
+        weighted = extension_multiply(parts[:-1].astype(np.uint64), gamma[:, None])
+        total = (weighted.sum(axis=0) % np.uint64(P)).astype(np.uint32)
         total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
         self.remainder = divide(total, z)
         deep[:] = (deep.astype(np.uint64) + total + parts[-1]) % np.uint64(P)

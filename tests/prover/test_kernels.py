@@ -338,19 +338,41 @@ def evaluate(coefficients: NDArray[Any], point: Array) -> Array:
     return extension_dot(coefficients.astype(np.uint64), extension_powers(point, len(coefficients)))
 
 
-def test_columns_at_a_point() -> None:
-    given = columns(21, 32)
-    point = points(1)[0]
-    got = polynomial.evaluate_columns(ntt.to_groups(given), extension_powers(point, 32), 21)
-    powered = extension_powers(point, 32)
+def reversed_groups(given: NDArray[Any]) -> NDArray[np.uint32]:
+    """Natural coefficients (columns, rows) as bit-reversed groups."""
+    order = ntt.bit_reversal(given.shape[1].bit_length() - 1)
+    return ntt.to_groups(np.ascontiguousarray(given[:, order]).astype(np.uint32))
+
+
+@pytest.mark.parametrize("rows", [32, 2048])  # one block, several
+def test_columns_at_a_point(rows: int) -> None:
+    given, point = columns(21, rows), points(1)[0]
+    got = polynomial.evaluate_columns(reversed_groups(given), point, 21)
+    powered = extension_powers(point, rows)
     for column, value in zip(given, got, strict=True):
         expected = (column[:, None] * powered % np.uint64(P)).sum(axis=0) % np.uint64(P)
         assert np.array_equal(value, expected)
 
 
-def test_combination_of_columns() -> None:
-    given, weights = columns(21, 8), points(21)
-    got = polynomial.combine_columns(ntt.to_groups(given), weights)
+@pytest.mark.parametrize("rows", [32, 2048])
+@pytest.mark.parametrize("count", [1, 12, 13])
+def test_columns_at_elements_of_the_field(rows: int, count: int) -> None:
+    given = columns(21, rows)
+    xs = [3, 1, P - 1, *range(1000, 1010)][:count]
+    got = polynomial.evaluate_at(reversed_groups(given), xs)
+    assert got.shape == (count, 32)
+    for x, values in zip(xs, got, strict=True):
+        powered = powers(x, rows)
+        expected = (given * powered % np.uint64(P)).sum(axis=1) % np.uint64(P)
+        assert np.array_equal(values[:21], expected)
+        assert not values[21:].any()
+
+
+@pytest.mark.parametrize("count", [21, 176])
+def test_combination_of_columns(count: int) -> None:
+    given, weights = columns(count, 16), points(count)
+    given[:, 3], weights[:, 2] = P - 1, P - 1
+    got = polynomial.combine_columns(reversed_groups(given), weights)
     expected = (given[:, :, None] * weights[:, None, :] % np.uint64(P)).sum(axis=0) % np.uint64(P)
     assert np.array_equal(got, expected)
 
@@ -376,13 +398,6 @@ def test_folding_coefficients(fold: int) -> None:
     weights = extension_powers(challenge, fold)
     parts = given.reshape(-1, fold, DEGREE).astype(np.uint64)
     assert np.array_equal(got, np.stack([extension_dot(part, weights) for part in parts]))
-
-
-def test_accumulation() -> None:
-    total, added, weight = points(9, 1).astype(np.uint32), points(9, 2).astype(np.uint32), points(1)
-    expected = (total + extension_multiply(added.astype(np.uint64), weight)) % np.uint64(P)
-    polynomial.accumulate(total, added, weight[0])
-    assert np.array_equal(total, expected)
 
 
 # randomness
