@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from circuits.field import DEGREE, GENERATOR, P, root_of_unity
+from circuits.field import GENERATOR, P, root_of_unity
 from prover.kernels.blake2s import hash_cosets, hash_words, tree_levels
+from prover.kernels.layer import layer_leaves
 from prover.kernels.montgomery import Words
-from prover.kernels.ntt import bit_reversal, extend, extend_cosets
+from prover.kernels.ntt import extend_cosets
 from prover.kernels.polynomial import evaluate_at
-from prover.kernels.vector import LANES
 from prover.randomness import random_salts
 from verifier.kernel.merkle import sibling_positions
 
@@ -132,18 +132,7 @@ class LayerCommitment:
         return self.leaves[list(indices)].tobytes() + _siblings(self.levels, indices)
 
 
-def as_group(coefficients: Words) -> Words:
-    """Natural-order coefficients (rows, k <= 16) as one bit-reversed group (1, rows, 16)."""
-    rows, count = coefficients.shape
-    out = np.zeros((1, rows, LANES), dtype=np.uint32)
-    out[0, :, :count] = coefficients[bit_reversal(rows.bit_length() - 1)]
-    return out
-
-
 def commit_layer(coefficients: Words, shift: int, blowup: int, fold: int) -> LayerCommitment:
     """Evaluate natural-order coefficients (n, 6) on shift * <w> and commit leaves of ``fold``."""
-    values = extend(as_group(coefficients), shift, blowup)[:, 0, :, :DEGREE]
-    natural = values.transpose(1, 0, 2).reshape(-1, DEGREE)
-    leaves = natural.reshape(fold, -1, DEGREE).transpose(1, 0, 2).reshape(-1, fold * DEGREE)
-    leaves = np.ascontiguousarray(leaves)
+    leaves = layer_leaves(coefficients, shift, blowup, fold)
     return LayerCommitment(leaves, tree_levels(hash_words(leaves)))

@@ -103,18 +103,41 @@ def _row_leaves(
                 out[(first + lane) * cosets + coset, k] = state[k, lane]
 
 
+@njit(cache=True)
+def _word_leaf(words: Any, start: Any, out: Any) -> None:
+    length = len(words)
+    out[:] = start
+    block = np.zeros(16, dtype=np.uint32)
+    for at in range(0, length, 16):
+        end = min(at + 16, length)
+        block[:] = 0
+        block[: end - at] = words[at:end]
+        compress(out, block, 4 * end, _ALL_ONES if end == length else _ZERO)
+
+
 @njit(cache=True, parallel=True)
 def _word_leaves(words: Any, start: Any, out: Any) -> None:
+    """Sixteen leaves at a time, in lockstep; the rest one by one."""
     leaves, length = words.shape
-    for index in prange(leaves):
-        h = out[index]
-        h[:] = start
-        block = np.zeros(16, dtype=np.uint32)
+    batches = leaves // LANES
+    for task in prange(batches):
+        first = task * LANES
+        state = np.empty((8, LANES), dtype=np.uint32)
+        block = np.zeros((LANES, 16), dtype=np.uint32)
+        for k in range(8):
+            state[k, :] = start[k]
         for at in range(0, length, 16):
             end = min(at + 16, length)
-            block[:] = 0
-            block[: end - at] = words[index, at:end]
-            compress(h, block, 4 * end, _ALL_ONES if end == length else _ZERO)
+            for lane in range(LANES):
+                for k in range(16):
+                    block[lane, k] = words[first + lane, at + k] if at + k < end else _ZERO
+            final = _ALL_ONES if end == length else _ZERO
+            vector.compress_rows(state, block, 0, np.uint32(4 * end), final)
+        for lane in range(LANES):
+            for k in range(8):
+                out[first + lane, k] = state[k, lane]
+    for index in range(batches * LANES, leaves):
+        _word_leaf(words[index], start, out[index])
 
 
 @njit(cache=True, parallel=True)

@@ -132,16 +132,32 @@ def _values_to_coefficients(x: Any, table: Any, factors: Any) -> None:
 
 
 @njit(cache=True)
+def _block_up(x: Any, start: int, block: int, table: Any) -> None:
+    """All layers inside a block."""
+    half = 1
+    while 2 * half <= block:
+        _up(x, start, block, half, table, x.shape[0] // (2 * half))
+        half *= 2
+
+
+@njit(cache=True)
+def _plain_values(x: Any, table: Any) -> None:
+    """Evaluate one group on the subgroup itself, in place."""
+    block = min(x.shape[0], _BLOCK_ROWS)
+    for start in range(0, x.shape[0], block):
+        _block_up(x, start, block, table)
+    if block < x.shape[0]:
+        _strips(x, block, table, False)
+
+
+@njit(cache=True)
 def _coefficients_to_values(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
     """Evaluate one group on a coset; ``factors`` (Montgomery) carry the shift."""
     rows = coefficients.shape[0]
     block = min(rows, _BLOCK_ROWS)
     for start in range(0, rows, block):
         _scale(coefficients, out, start, block, factors)
-        half = 1
-        while 2 * half <= block:
-            _up(out, start, block, half, table, rows // (2 * half))
-            half *= 2
+        _block_up(out, start, block, table)
     if block < rows:
         _strips(out, block, table, False)
 
@@ -158,6 +174,17 @@ def _extend_all(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
     for task in prange(groups * cosets):
         group, coset = task // cosets, task % cosets
         _coefficients_to_values(coefficients[group], out[coset, group], table, factors[coset])
+
+
+@njit(cache=True, parallel=True)
+def _evaluate_all(x: Any, table: Any) -> None:
+    for group in prange(x.shape[0]):
+        _plain_values(x[group], table)
+
+
+def evaluate(x: Words) -> None:
+    """Bit-reversed coefficients to values on <w>, in place; x is (groups, rows, 16)."""
+    _evaluate_all(x, twiddles(x.shape[1].bit_length() - 1, False))
 
 
 def interpolate(x: Words, shift: int = 1) -> None:

@@ -1,0 +1,103 @@
+"""Polynomial kernels against plain arithmetic: evaluation, combination, division, FRI layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from circuits.field import (
+    DEGREE,
+    GENERATOR,
+    Array,
+    P,
+    extension_dot,
+    extension_multiply,
+    extension_powers,
+    powers,
+    root_of_unity,
+)
+from prover.kernels import layer, ntt, polynomial
+from tests.prover.test_kernels import columns, points
+
+
+def evaluate(coefficients: NDArray[Any], point: Array) -> Array:
+    """sum c_k point^k of (n, 6) coefficients."""
+    return extension_dot(coefficients.astype(np.uint64), extension_powers(point, len(coefficients)))
+
+
+def reversed_groups(given: NDArray[Any]) -> NDArray[np.uint32]:
+    """Natural coefficients (columns, rows) as bit-reversed groups."""
+    order = ntt.bit_reversal(given.shape[1].bit_length() - 1)
+    return ntt.to_groups(np.ascontiguousarray(given[:, order]).astype(np.uint32))
+
+
+@pytest.mark.parametrize("rows", [32, 2048])  # one block, several
+def test_columns_at_a_point(rows: int) -> None:
+    given, point = columns(21, rows), points(1)[0]
+    got = polynomial.evaluate_columns(reversed_groups(given), point, 21)
+    powered = extension_powers(point, rows)
+    for column, value in zip(given, got, strict=True):
+        expected = (column[:, None] * powered % np.uint64(P)).sum(axis=0) % np.uint64(P)
+        assert np.array_equal(value, expected)
+
+
+@pytest.mark.parametrize("rows", [32, 2048])
+@pytest.mark.parametrize("count", [1, 12, 13])
+def test_columns_at_elements_of_the_field(rows: int, count: int) -> None:
+    given = columns(21, rows)
+    xs = [3, 1, P - 1, *range(1000, 1010)][:count]
+    got = polynomial.evaluate_at(reversed_groups(given), xs)
+    assert got.shape == (count, 32)
+    for x, values in zip(xs, got, strict=True):
+        powered = powers(x, rows)
+        expected = (given * powered % np.uint64(P)).sum(axis=1) % np.uint64(P)
+        assert np.array_equal(values[:21], expected)
+        assert not values[21:].any()
+
+
+@pytest.mark.parametrize("count", [21, 176])
+def test_combination_of_columns(count: int) -> None:
+    given, weights = columns(count, 16), points(count)
+    given[:, 3], weights[:, 2] = P - 1, P - 1
+    got = polynomial.combine_columns(reversed_groups(given), weights)
+    expected = (given[:, :, None] * weights[:, None, :] % np.uint64(P)).sum(axis=0) % np.uint64(P)
+    assert np.array_equal(got, expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 33])
+def test_division_by_a_linear_factor(count: int) -> None:
+    given, point = points(count).astype(np.uint32), points(2)[1]
+    quotient = given.copy()
+    remainder = polynomial.divide(quotient, point)
+    assert np.array_equal(remainder, evaluate(given, point))
+    assert not quotient[-1].any()
+    # quotient * (X - point) + remainder at another point gives the dividend
+    other = points(3)[2]
+    difference = (other + np.uint64(P) - point) % np.uint64(P)
+    back = extension_multiply(evaluate(quotient, other), difference) + remainder
+    assert np.array_equal(back % np.uint64(P), evaluate(given, other))
+
+
+@pytest.mark.parametrize("fold", [2, 8])
+def test_folding_coefficients(fold: int) -> None:
+    given, challenge = points(32).astype(np.uint32), points(2)[1]
+    got = polynomial.fold_coefficients(given, challenge, fold)
+    weights = extension_powers(challenge, fold)
+    parts = given.reshape(-1, fold, DEGREE).astype(np.uint64)
+    assert np.array_equal(got, np.stack([extension_dot(part, weights) for part in parts]))
+
+
+@pytest.mark.parametrize(("rows", "blowup", "fold"), [(8, 8, 8), (64, 4, 8), (32, 16, 4)])
+def test_leaves_of_a_layer(rows: int, blowup: int, fold: int) -> None:
+    given, size = points(rows).astype(np.uint32), rows * blowup
+    leaves = layer.layer_leaves(given, GENERATOR, blowup, fold)
+    assert leaves.shape == (size // fold, fold * DEGREE)
+    root = root_of_unity(size.bit_length() - 1)
+    for index in (0, 1, size // fold - 1):
+        for j, value in enumerate(leaves[index].reshape(fold, DEGREE)):
+            x = GENERATOR * pow(root, index + j * size // fold, P) % P
+            expected = (given * powers(x, rows)[:, None] % np.uint64(P)).sum(axis=0) % np.uint64(P)
+            assert np.array_equal(value, expected)
