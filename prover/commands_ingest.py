@@ -35,6 +35,12 @@ def add_ingest(root: click.Group) -> None:
     @click.option("--serial", metavar="PATH", help="Read this serial device, pipe or file.")
     @click.option("--baud", type=int, metavar="N", help="The serial device's speed; 115200.")
     @click.option("--stdin", "standard", is_flag=True, help="Read standard input.")
+    @click.option(
+        "--clock",
+        type=click.Choice(["safe", "always", "never"]),
+        help="Whether to set the serial device's clock: only where that spoils nothing (safe, the"
+        " default), wherever it differs, or never.",
+    )
     def ingest(
         output: Output,
         contract: str,
@@ -43,25 +49,44 @@ def add_ingest(root: click.Group) -> None:
         serial: str | None,
         baud: int | None,
         standard: bool,
+        clock: str | None,
     ) -> int:
         """Keep what a device sends: check, decrypt, store.
 
         Prints a line (with --json a document) for every window, and one at the end. Stop it with
         SIGTERM or Ctrl-C and start it again at any time; what it read is in the store. Exit status
         1 when a window was lost or a frame refused.
+
+        This computer decides about time: when a session begins and the device's clock is more than
+        a second off, the gateway sets it, so keep this computer's clock right. A step of more than
+        two seconds is flagged (clock_set) until the device starts again. After the epoch's first
+        reading, or where the contract refuses that flag, it is taken with --clock always only.
         """
+        from circuits.checkpoint import Status
+        from prover.device_clock import DeviceClock
         from prover.ingest import Gateway
         from prover.live_store import open_live_store
         from verifier.contract import load_contract
 
-        if (serial is None) != standard or (baud is not None and serial is None):
-            raise BadInput(InputReason.USAGE, "give either --serial PATH [--baud N] or --stdin")
+        for_serial = (baud, clock)
+        if (serial is None) != standard or (serial is None and for_serial != (None, None)):
+            raise BadInput(
+                InputReason.USAGE,
+                "give either --serial PATH [--baud N] [--clock WHEN] or --stdin",
+            )
         terms = load_contract(contract).require_signed().terms
         secret = _operator_secret(keys, terms.parties.operator_encryption)
         counted: Counter[str] = Counter()
         with ExitStack() as opened:
-            gateway = Gateway(terms, secret, opened.enter_context(open_live_store(store, terms)))
+            kept = opened.enter_context(open_live_store(store, terms))
             line = None if serial is None else opened.enter_context(_open(serial, baud))
+            sets_clock = line is not None and line.answers and clock != "never"
+            device_clock = DeviceClock(
+                secret,
+                always=clock == "always",
+                flag_refused=bool(terms.refuse_flags & Status.CLOCK_SET),
+            )
+            gateway = Gateway(terms, secret, kept, device_clock if sets_clock else None)
             for event in _events(gateway, line):
                 counted[event.kind] += 1
                 if event.kind == "window":
@@ -157,6 +182,7 @@ def _events(gateway: Gateway, line: Line | None) -> Iterator[Event]:
         yield from gateway.feed(data)
         if gateway.take_repeat_wish():
             line.send(REPEAT_COMMAND)
+        yield from gateway.clock_events(line.send)
 
 
 def _document(event: Event) -> dict[str, Any]:
@@ -179,8 +205,10 @@ def _text(event: Event) -> str:
         place += f" {'checkpoint' if event.kind == 'refused' else 'window'} {event.index}"
     text = event.kind + place
     if event.kind in ("window", "lost"):
-        text = f"{event.kind}: epoch {event.epoch} window {event.index}: {event.records} records"
-        text += f", {utc_text(event.start_ms or 0)} to {utc_text(event.end_ms or 0)}"
+        text = f"{event.kind}: epoch {event.epoch} window {event.index}"
+        if event.records is not None:
+            text += f": {event.records} records"
+            text += f", {utc_text(event.start_ms or 0)} to {utc_text(event.end_ms or 0)}"
     if event.reason is not None:
         text += f": {event.reason.value}"
     return f"{text}: {event.message}" if event.message else text

@@ -28,7 +28,8 @@ SESSION_VERSION = 1
 _SESSION = struct.Struct("<H32sI32s32s")
 _WINDOW = struct.Struct("<II24s")
 _DATA = struct.Struct("<IIH")
-_STATUS = struct.Struct("<QHHII")
+_STATUS = struct.Struct("<QHHIII")
+_HAS_RECORDS = 1 << 15  # beside the flags of a status
 MAXIMUM_MESSAGE_BYTES = MAXIMUM_BODY_BYTES - _DATA.size
 
 
@@ -107,18 +108,33 @@ class CheckpointFrame:
 
 @dataclass(frozen=True)
 class StatusFrame:
-    """The answer to a status request; nothing in it is signed."""
+    """The answer to a status request; nothing in it is signed.
+
+    ``has_records`` says whether the epoch has a record, ``clocks`` how many clock commands the
+    device obeyed in its session.
+    """
 
     now_ms: int
     flags: int
     free_bytes: int
     epoch: int
     index: int
+    has_records: bool
+    clocks: int
 
     def encode(self) -> bytes:
         """The whole frame."""
-        body = _STATUS.pack(self.now_ms, self.flags, self.free_bytes, self.epoch, self.index)
+        flags = self.flags | _HAS_RECORDS * self.has_records
+        place = (self.epoch, self.index)
+        body = _STATUS.pack(self.now_ms, flags, self.free_bytes, *place, self.clocks)
         return encode_frame(FrameType.STATUS, body)
+
+    @classmethod
+    def decode(cls, body: bytes) -> StatusFrame:
+        """The inverse; ``body`` has the right length."""
+        now_ms, flags, free_bytes, epoch, index, clocks = _STATUS.unpack(body)
+        has_records = bool(flags & _HAS_RECORDS)
+        return cls(now_ms, flags & ~_HAS_RECORDS, free_bytes, epoch, index, has_records, clocks)
 
 
 Message = SessionFrame | WindowFrame | DataFrame | CheckpointFrame | StatusFrame
@@ -165,6 +181,7 @@ def encode_frame(kind: FrameType, body: bytes) -> bytes:
 
 
 REPEAT_COMMAND = encode_frame(FrameType.REPEAT, b"")
+STATUS_COMMAND = encode_frame(FrameType.STATUS_REQUEST, b"")
 
 
 def decode_frame(encoded: bytes) -> tuple[int, bytes] | None:
@@ -228,5 +245,5 @@ def parse_message(kind: int, body: bytes) -> Message:
     if kind == FrameType.CHECKPOINT and len(body) in lengths:
         return CheckpointFrame(body[:-SIGNATURE_BYTES], body[-SIGNATURE_BYTES:])
     if kind == FrameType.STATUS and len(body) == _STATUS.size:
-        return StatusFrame(*_STATUS.unpack(body))
+        return StatusFrame.decode(body)
     raise BadInput(InputReason.FRAME, f"a frame of type 0x{kind:02x} with {len(body)} bytes")

@@ -8,12 +8,14 @@ there and its decrypted records lead from the signed chain value before it to th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from circuits.checkpoint import Checkpoint, decode_checkpoint
 from circuits.errors import BadInput, InputReason, Rejected
+from prover.device_clock import DeviceClock
 from prover.frames import (
     CheckpointFrame,
     DataFrame,
@@ -25,14 +27,16 @@ from prover.frames import (
     WindowFrame,
     parse_message,
 )
-from prover.live_store import HEADER_SEQUENCE, Frame, LiveStore
-from prover.received import WindowFacts, check_neighbours, link_holds, read_window
+from prover.live_store import HEADER_SEQUENCE, MAXIMUM_KEPT_BYTES, Frame, LiveStore
+from prover.received import WindowFacts, link_holds, read_window
 from prover.session import require_session_signature
 from verifier.claim import SignedCheckpoint
-from verifier.claim.checks import check_opening
+from verifier.claim.checks import check_opening, require_sequence, require_times
 from verifier.contract import Terms
 from verifier.files import PRIVATE_MODE, write_atomic
 from verifier.signatures import require_checkpoint_signature
+
+_MOST_STRANGERS = 100  # anybody can make up keys: so many are told of, and remembered
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,9 @@ class Event:
     """One thing that the gateway has to say.
 
     ``kind`` is ``session`` (a new one), ``window`` (stored), ``lost`` (closed, but not verified:
-    ``reason`` says why; later bytes may still complete it), ``refused`` (a frame that is no good)
-    or ``status`` (a device's answer). ``index`` is the window's, or the refused checkpoint's.
+    ``reason`` says why; later bytes may still complete it), ``refused`` (a frame that is no good,
+    or another contract's; of another device only the first), ``status`` (a device's answer) or
+    ``clock`` (what came of setting it). ``index`` is the window's, or the refused checkpoint's.
     """
 
     kind: str
@@ -57,18 +62,21 @@ class Event:
 class Gateway:
     """Takes the bytes of one line; ``terms`` name the device, ``secret`` is the operator's X25519.
 
-    ``BadInput`` means stop: ``DEVICE_MISMATCH`` or ``SCHEMA_MISMATCH`` (the line is another
-    contract's), ``EQUIVOCATION`` (signed contradictions; the evidence is in a file of the store's
-    directory), or the store's own.
+    ``clock`` hears of sessions and of a device's answers. ``BadInput`` means stop: ``EQUIVOCATION``
+    (signed contradictions; the evidence is in a file of the store's directory), or the store's own.
     """
 
-    def __init__(self, terms: Terms, secret: bytes, store: LiveStore) -> None:
+    def __init__(
+        self, terms: Terms, secret: bytes, store: LiveStore, clock: DeviceClock | None = None
+    ) -> None:
         self._terms = terms
         self._secret = secret
         self._store = store
+        self._clock = clock
         self._reader = FrameReader()
         self._kept: list[Frame] = []
         self._wants_repeat = False
+        self._strangers: set[tuple[bytes, bytes]] = set()
 
     @property
     def noise(self) -> int:
@@ -93,6 +101,19 @@ class Gateway:
                 continue
             yield from self._take(message, body)
         self._flush()
+        dropped = self._store.drop_excess_frames()
+        if dropped:
+            yield _dropped(dropped)
+
+    def clock_events(self, send: Callable[[bytes], None]) -> Iterator[Event]:
+        """Ask for the device's time and set it where that is due; to be called now and then."""
+        if self._clock is None:
+            return
+        command, text = self._clock.due()
+        if command:
+            send(command)
+        if text:
+            yield Event("clock", message=text)
 
     def _take(self, message: Message, body: bytes) -> Iterator[Event]:
         if isinstance(message, SessionFrame):
@@ -106,6 +127,9 @@ class Gateway:
             yield from self._checkpoint(message)
         else:
             yield _status(message)
+            text = "" if self._clock is None else self._clock.hear(message)
+            if text:
+                yield Event("clock", message.epoch, message=text)
 
     def _flush(self) -> None:
         if self._kept:
@@ -118,8 +142,12 @@ class Gateway:
         except BadInput as bad:
             yield Event("refused", session.epoch, reason=bad.reason, message=bad.message)
             return
+        if not self._is_ours(session.device, session.schema):
+            yield from self._stranger(session.device, session.schema)
+            return
         self._flush()
-        self._require_ours(session.device, session.schema)
+        if self._clock is not None:
+            self._clock.begin(session)
         if self._store.session(session.epoch) == body:
             return
         self._store.keep_session(session.epoch, body)
@@ -144,8 +172,10 @@ class Gateway:
             return
         checkpoint = signed.checkpoint
         epoch, number = checkpoint.epoch, checkpoint.index
+        if not self._is_ours(checkpoint.device, checkpoint.schema):
+            yield from self._stranger(checkpoint.device, checkpoint.schema)
+            return
         self._flush()
-        self._require_ours(checkpoint.device, checkpoint.schema)
         known = self._store.checkpoint(epoch, number)
         if known is not None:
             if known.checkpoint != checkpoint:
@@ -203,19 +233,26 @@ class Gateway:
             session = None
         return WindowFacts(self._terms.schema, self._secret, session, header, frames)
 
-    def _require_ours(self, device: bytes, schema: bytes) -> None:
+    def _is_ours(self, device: bytes, schema: bytes) -> bool:
         """The contract's device, recording the contract's channels; asked of signed frames only."""
+        return (device, schema) == (self._terms.parties.device, self._terms.schema.digest())
+
+    def _stranger(self, device: bytes, schema: bytes) -> Iterator[Event]:
+        """Tell of a device or of channels that are not the contract's, once.
+
+        It is no reason to stop: whoever is on the line can send what another device once signed.
+        """
+        sender = (device, schema)
+        if sender in self._strangers or len(self._strangers) == _MOST_STRANGERS:
+            return
+        self._strangers.add(sender)
         name = self._terms.name
         if device != self._terms.parties.device:
-            raise BadInput(
-                InputReason.DEVICE_MISMATCH,
-                f"the line is not the one of the device that contract {name!r} names",
-            )
-        if schema != self._terms.schema.digest():
-            raise BadInput(
-                InputReason.SCHEMA_MISMATCH,
-                f"the device records other channels than contract {name!r} describes",
-            )
+            text = f"frames of device {device.hex()}, not the one that contract {name!r} names"
+            yield Event("refused", reason=InputReason.DEVICE_MISMATCH, message=text)
+        else:
+            text = f"the device records other channels than contract {name!r} describes"
+            yield Event("refused", reason=InputReason.SCHEMA_MISMATCH, message=text)
 
     def _check(self, signed: SignedCheckpoint) -> None:
         """``Rejected`` where a checkpoint breaks the protocol's rules beside those in the store."""
@@ -231,10 +268,10 @@ class Gateway:
             raise self._contradiction(signed, following)
         before = self._store.checkpoint(epoch, number - 1) if number else None
         after = self._store.checkpoint(epoch, number + 1)
-        if before is not None:
-            check_neighbours(before.checkpoint, checkpoint, self._terms.window_ms)
-        if after is not None:
-            check_neighbours(checkpoint, after.checkpoint, self._terms.window_ms)
+        row = [each.checkpoint for each in (before, signed, after) if each is not None]
+        for earlier, later in pairwise(row):
+            require_sequence(earlier, later)
+            require_times(earlier, later, self._terms.window_ms)
 
     def _contradiction(self, one: SignedCheckpoint, other: SignedCheckpoint) -> BadInput:
         """Both checkpoints into a file, and the error to stop with."""
@@ -278,6 +315,15 @@ def _closed(kind: str, closing: Checkpoint, bad: BadInput | None = None) -> Even
         None if bad is None else bad.reason,
         "" if bad is None else bad.message,
     )
+
+
+def _dropped(windows: list[tuple[int, int]]) -> Event:
+    more = f" and those of {len(windows) - 1} more windows" if len(windows) > 1 else ""
+    text = (
+        f"its frames{more} were dropped: more than {MAXIMUM_KEPT_BYTES >> 20} MiB belong to windows"
+        " that are not whole"
+    )
+    return Event("lost", *windows[0], reason=InputReason.WINDOW_INCOMPLETE, message=text)
 
 
 def _status(status: StatusFrame) -> Event:

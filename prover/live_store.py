@@ -2,6 +2,7 @@
 
 Sessions and raw frames are kept until the window that they belong to is verified, so that a gateway
 that stops in the middle of a window goes on where it was. Whatever arrives twice changes nothing.
+Data frames are not signed, so there is a limit to what is kept of them.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from verifier.claim import SignedCheckpoint
 from verifier.contract import Terms
 
 HEADER_SEQUENCE = -1  # the window frame's place among the window's frames
+# what windows that are not verified may take; one with as many records as a claim can hold takes 30
+MAXIMUM_KEPT_BYTES = 256 << 20
+_ROW_BYTES = 64  # that a frame takes beside its body
 
 Frame = tuple[int, int, int, bytes]  # epoch, window, sequence, header or message
 
@@ -30,6 +34,7 @@ class LiveStore(Store):
         super().__init__(path, opened)
         self._terms = terms
         self._device = terms.parties.device
+        self._kept_bytes = self._count_kept_bytes()  # or more: counted again before it matters
 
     def session(self, epoch: int) -> bytes | None:
         """The body of the epoch's latest session frame."""
@@ -61,6 +66,40 @@ class LiveStore(Store):
                     "INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?)",
                     (self._device, epoch, number, sequence, body),
                 )
+                self._kept_bytes += len(body) + _ROW_BYTES
+
+    def drop_excess_frames(self) -> list[tuple[int, int]]:
+        """Keep to ``MAXIMUM_KEPT_BYTES``; returns epoch and number of windows that lost theirs.
+
+        Those to which nothing was added for the longest time go first, a quarter of the limit at
+        least.
+        """
+        dropped: list[tuple[int, int]] = []
+        if self._kept_bytes <= MAXIMUM_KEPT_BYTES:
+            return dropped
+        with transaction(self._db):
+            self._kept_bytes = self._count_kept_bytes()
+            if self._kept_bytes <= MAXIMUM_KEPT_BYTES:
+                return dropped
+            rows = self._db.execute(
+                "SELECT epoch, number, sum(length(body) + ?) FROM frames"
+                " WHERE device = ? GROUP BY epoch, number ORDER BY max(rowid)",
+                (_ROW_BYTES, self._device),
+            ).fetchall()
+            for epoch, number, size in checked_rows(self.path, rows, (int, int, int)):
+                if self._kept_bytes <= MAXIMUM_KEPT_BYTES * 3 // 4:
+                    break
+                self._drop_window_frames(epoch, number)
+                self._kept_bytes -= size
+                dropped.append((epoch, number))
+        return dropped
+
+    def _count_kept_bytes(self) -> int:
+        row = self._db.execute(
+            "SELECT coalesce(sum(length(body) + ?), 0) FROM frames WHERE device = ?",
+            (_ROW_BYTES, self._device),
+        ).fetchone()
+        return int(row[0])
 
     def frames(self, epoch: int, number: int) -> dict[int, bytes]:
         """The kept frames of a window by sequence, its header under ``HEADER_SEQUENCE``."""
@@ -130,10 +169,7 @@ class LiveStore(Store):
             "INSERT INTO windows VALUES (?, ?, ?, ?, ?, ?)",
             (self._device, epoch, number, *packed(log)),
         )
-        self._db.execute(
-            "DELETE FROM frames WHERE device = ? AND epoch = ? AND number = ?",
-            (self._device, epoch, number),
-        )
+        self._drop_window_frames(epoch, number)
 
     def _drop_after_another_header(self, epoch: int, number: int, header: bytes) -> None:
         known = self._cell(
@@ -142,10 +178,13 @@ class LiveStore(Store):
             (self._device, epoch, number, HEADER_SEQUENCE),
         )
         if known not in (None, header):
-            self._db.execute(
-                "DELETE FROM frames WHERE device = ? AND epoch = ? AND number = ?",
-                (self._device, epoch, number),
-            )
+            self._drop_window_frames(epoch, number)
+
+    def _drop_window_frames(self, epoch: int, number: int) -> None:
+        self._db.execute(
+            "DELETE FROM frames WHERE device = ? AND epoch = ? AND number = ?",
+            (self._device, epoch, number),
+        )
 
     def _drop_frames(self, epoch: int, first: int) -> None:
         self._db.execute(

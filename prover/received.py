@@ -1,4 +1,4 @@
-"""What the gateway checks: one window's messages against its checkpoints, checkpoints in a row."""
+"""What the gateway checks: one window's messages against its checkpoints, links of epochs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from circuits.chain import CHAIN_ELEMENTS
 from circuits.checkpoint import Checkpoint
-from circuits.errors import BadInput, InputReason, Reason, Rejected
+from circuits.errors import BadInput, InputReason
 from circuits.field import P
 from circuits.schema import Schema
 from prover.device import chain_values
@@ -102,24 +102,6 @@ def _check_records(
             raise _mismatch(f"hold a code that channel {channel.name!r} does not have")
     if schema.has_dt and opening.records_in_epoch == 0 and records[:1, -1].any():
         raise _mismatch("begin the epoch with a time step")
-
-
-def check_neighbours(before: Checkpoint, after: Checkpoint, window_ms: int) -> None:
-    """``Rejected`` unless two consecutive checkpoints go together as a claim will need it."""
-    place = f"{after.epoch}/{after.index}"
-    if before.flags & ~after.flags:
-        raise Rejected(Reason.CHECKPOINT_SEQUENCE, f"flags cleared at {place}")
-    if after.records_in_epoch != before.records_in_epoch + after.records_in_window:
-        raise Rejected(Reason.CHECKPOINT_COUNTS, f"checkpoint {place}")
-    if after.start_ms < before.end_ms:
-        raise Rejected(Reason.CHECKPOINT_TIMES, f"checkpoint {place} starts before the last end")
-    if after.end_ms - after.start_ms > window_ms:
-        raise Rejected(
-            Reason.CHECKPOINT_TIMES,
-            f"length of the window before {place}",
-            expected=f"<= {window_ms}",
-            got=after.end_ms - after.start_ms,
-        )
 
 
 def link_holds(opening: Checkpoint, ended: Checkpoint) -> bool:

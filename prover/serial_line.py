@@ -18,7 +18,7 @@ from verifier.files import describe
 
 DEFAULT_BAUD = 115_200
 _CHUNK_BYTES = 1 << 16
-_WAIT_SECONDS = 0.2  # until a request to stop is noticed on a silent line
+_WAIT_SECONDS = 0.2  # until a silent line is given up for a moment: to stop, or to ask again
 _OUTPUT_SPEED, _INPUT_SPEED = 5, 4  # places in what tcgetattr gives
 
 
@@ -30,6 +30,11 @@ class Line:
         self._descriptor = descriptor
         self._answers = answers
         self._stopping = False
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is somebody on the other side who hears commands."""
+        return self._answers
 
     def stop(self, _number: int = 0, _frame: StackFrame | None = None) -> None:
         """Let ``chunks`` end soon; also a signal handler."""
@@ -44,9 +49,10 @@ class Line:
                 raise self._gone(error) from None
 
     def chunks(self) -> Iterator[bytes]:
-        """Bytes as they come; ``FILE_UNREADABLE`` when a device disappears."""
+        """Bytes as they come, none while the line is silent; ``FILE_UNREADABLE`` if it is gone."""
         while not self._stopping:
             if not select.select([self._descriptor], [], [], _WAIT_SECONDS)[0]:
+                yield b""
                 continue
             try:
                 data = os.read(self._descriptor, _CHUNK_BYTES)

@@ -15,7 +15,7 @@ import nacl.bindings as sodium
 from nacl.exceptions import CryptoError
 
 from circuits.errors import BadInput, InputReason, Reason, Rejected
-from prover.frames import SessionFrame
+from prover.frames import FrameType, SessionFrame, encode_frame
 from verifier.signatures import require_signature
 
 SESSION_TAG = b"ZKMd"
@@ -25,7 +25,10 @@ TAG_MESSAGE = sodium.crypto_secretstream_xchacha20poly1305_TAG_MESSAGE
 TAG_FINAL = sodium.crypto_secretstream_xchacha20poly1305_TAG_FINAL
 _SESSION_LABEL = b"zkmeter session 1"
 _WINDOW_LABEL = b"zkmeter window 1"
+_CLOCK_LABEL = b"zkmeter clock 1"
+_CLOCK_TAG_BYTES = 16
 _PLACE = struct.Struct("<II")
+_CLOCK = struct.Struct("<QI")
 _ASSOCIATED = struct.Struct("<IIH")
 
 
@@ -53,6 +56,14 @@ def window_key(session: bytes, epoch: int, index: int) -> bytes:
     """The key (32 bytes) of the window that checkpoint ``index`` of ``epoch`` opens."""
     text = _WINDOW_LABEL + _PLACE.pack(epoch, index)
     return hashlib.blake2b(text, digest_size=KEY_BYTES, key=session).digest()
+
+
+def clock_command(session: bytes, time_ms: int, count: int) -> bytes:
+    """The frame that sets the device's clock, after it obeyed ``count`` such in this session."""
+    fields = _CLOCK.pack(time_ms, count)
+    text = _CLOCK_LABEL + fields
+    tag = hashlib.blake2b(text, digest_size=_CLOCK_TAG_BYTES, key=session).digest()
+    return encode_frame(FrameType.CLOCK, fields + tag)
 
 
 def require_session_signature(session: SessionFrame) -> None:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "instructions.h"
+#include "memory_flash.h"
 #include "semihosting.h"
 #include "window.h"
 
@@ -12,9 +13,12 @@
 #define PER_BLOCK 8U
 #define PER_FRAME 160U
 #define FRAMES 10U
+#define PAGES 4U
+#define PAGE_BYTES 4096U
 
 static zkm_device device;
-static uint8_t flash[ZKM_PAGE_COUNT][ZKM_PAGE_BYTES];
+static uint8_t flash[PAGES * PAGE_BYTES];
+static zkm_memory_flash pages = {flash, PAGE_BYTES};
 static uint64_t now = START_MS;
 static uint32_t before;
 
@@ -25,27 +29,6 @@ static bool draw(void *context, uint8_t *out, size_t size)
     for (size_t i = 0; i < size; i++) {
         out[i] = next++;
     }
-    return true;
-}
-
-static bool flash_read(void *context, uint32_t page, uint8_t *out, size_t size)
-{
-    (void)context;
-    memcpy(out, flash[page], size);
-    return true;
-}
-
-static bool flash_erase(void *context, uint32_t page)
-{
-    (void)context;
-    memset(flash[page], 0xff, ZKM_PAGE_BYTES);
-    return true;
-}
-
-static bool flash_write(void *context, uint32_t page, const uint8_t *data, size_t size)
-{
-    (void)context;
-    memcpy(flash[page], data, size);
     return true;
 }
 
@@ -102,7 +85,10 @@ static void report(const char *name, uint32_t divisor)
 int main(void)
 {
     static const uint8_t seed[32] = {1}, salt_secret[32] = {2};
-    static const zkm_port port = {NULL, draw, flash_read, flash_erase, flash_write};
+    static const zkm_port port = {
+        .context = &pages, .random = draw, .flash_read = zkm_memory_flash_read, .flash_erase = zkm_memory_flash_erase,
+        .flash_write = zkm_memory_flash_write, .page_count = PAGES, .page_bytes = PAGE_BYTES,
+    };
     static const zkm_config config = {
         .channels = 1, .bits = {24}, .period_ms = 1, .window_ms = WINDOW_MS, .operator_key = {9},
     };
@@ -122,6 +108,14 @@ int main(void)
     commit(PER_FRAME - PER_BLOCK);
     report("instructions_per_reading", PER_FRAME - PER_BLOCK);
     must(take_frames() == 0); /* nothing was encrypted */
+
+    zkm_print(", ");
+    readings(PER_BLOCK); /* the first one sends the full frame */
+    must(take_frames() == 1);
+    before = zkm_ticks();
+    readings(PER_FRAME - PER_BLOCK);
+    report("instructions_per_sample", PER_FRAME - PER_BLOCK);
+    must(take_frames() == 0);
 
     zkm_print(", ");
     before = zkm_ticks();

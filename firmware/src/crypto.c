@@ -8,6 +8,7 @@
 
 #define SESSION_LABEL "zkmeter session 1"
 #define WINDOW_LABEL "zkmeter window 1"
+#define CLOCK_LABEL "zkmeter clock 1"
 #define LABEL_BYTES(label) (sizeof(label) - 1)
 
 _Static_assert(sizeof(crypto_secretstream_xchacha20poly1305_state) == 52, "size of a stream's state");
@@ -95,6 +96,28 @@ bool zkm_agree(
     zkm_hash(input, sizeof input, session_key);
     zkm_wipe_memory(input, sizeof input);
     return failed == 0;
+}
+
+void zkm_clock_tag(
+    const uint8_t session_key[32], const uint8_t fields[ZKM_CLOCK_FIELDS], uint8_t tag[ZKM_CLOCK_TAG]
+)
+{
+    uint8_t input[LABEL_BYTES(CLOCK_LABEL) + ZKM_CLOCK_FIELDS];
+    memcpy(input, CLOCK_LABEL, LABEL_BYTES(CLOCK_LABEL));
+    memcpy(input + LABEL_BYTES(CLOCK_LABEL), fields, ZKM_CLOCK_FIELDS);
+    (void)crypto_generichash_blake2b(tag, ZKM_CLOCK_TAG, input, sizeof input, session_key, 32);
+}
+
+bool zkm_clock_tag_holds(
+    const uint8_t session_key[32], const uint8_t fields[ZKM_CLOCK_FIELDS], const uint8_t tag[ZKM_CLOCK_TAG]
+)
+{
+    uint8_t expected[ZKM_CLOCK_TAG];
+    zkm_clock_tag(session_key, fields, expected);
+    int differs = sodium_memcmp(expected, tag, sizeof expected);
+    ZKM_PUBLIC(&differs, sizeof differs); /* whoever sent the command learns it */
+    zkm_wipe_memory(expected, sizeof expected); /* a forger lacks just that */
+    return differs == 0;
 }
 
 void zkm_stream_open(

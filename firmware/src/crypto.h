@@ -8,6 +8,8 @@
 #define ZKM_SIGNATURE_BYTES 64
 #define ZKM_STREAM_HEADER_BYTES 24
 #define ZKM_STREAM_EXTRA 17 /* tag and authenticator of a message */
+#define ZKM_CLOCK_FIELDS 12 /* of a clock command: time and count */
+#define ZKM_CLOCK_TAG 16
 
 /* Makes libsodium ready; false if it cannot be, or fails a known answer. */
 bool zkm_crypto_start(void);
@@ -22,6 +24,16 @@ void zkm_hash(const uint8_t *data, size_t size, uint8_t digest[ZKM_HASH_BYTES]);
 /* X25519 with the operator: public_key is for one_time_secret; false if the operator's key is of small order. */
 bool zkm_agree(
     const uint8_t one_time_secret[32], const uint8_t operator_key[32], uint8_t public_key[32], uint8_t session_key[32]
+);
+
+/* What only a holder of the session's key can put behind the fields of a clock command. */
+void zkm_clock_tag(
+    const uint8_t session_key[32], const uint8_t fields[ZKM_CLOCK_FIELDS], uint8_t tag[ZKM_CLOCK_TAG]
+);
+
+/* Whether it is that tag, in a time that tells nothing of the right one. */
+bool zkm_clock_tag_holds(
+    const uint8_t session_key[32], const uint8_t fields[ZKM_CLOCK_FIELDS], const uint8_t tag[ZKM_CLOCK_TAG]
 );
 
 /* Opens a window's stream; header: random. */

@@ -9,30 +9,7 @@
 
 #define DT_MAX 0xffffffU /* 2^24 - 1 */
 
-/* ---- time ---- */
-
-bool zkm_device_time(const zkm_device *device, uint64_t application_ms, uint64_t *out)
-{
-    if (application_ms > ZKM_TIME_MAX) {
-        return false;
-    }
-    const int64_t time = (int64_t)application_ms + device->clock_offset;
-    if (time < 0 || time > (int64_t)ZKM_TIME_MAX) {
-        return false;
-    }
-    *out = (uint64_t)time;
-    return true;
-}
-
-uint64_t zkm_earliest(const zkm_device *device)
-{
-    if (device->sealed) {
-        return device->end_ms;
-    }
-    return device->last_record_ms > device->start_ms ? device->last_record_ms : device->start_ms;
-}
-
-/* Closes what ended by time_ms, which is not before zkm_earliest(). */
+/* Closes what ended by time_ms, which is not before earliest_ms. */
 static zkm_status close_due(zkm_device *device, uint64_t time_ms)
 {
     zkm_status status = device->sealed ? zkm_close_at(device, device->end_ms) : ZKM_OK;
@@ -104,6 +81,8 @@ static zkm_status begin_log(zkm_device *device, uint64_t now_ms)
     if (device->before.end_ms > now_ms) {
         start_ms = device->before.end_ms;
         device->clock_offset = (int64_t)(start_ms - now_ms);
+    }
+    if (device->before.end_ms > now_ms || now_ms < ZKM_CLOCK_MIN_MS) { /* it does not know the time */
         device->flags = ZKM_CLOCK_SET;
     }
     zkm_begin_epoch(device, start_ms);
@@ -133,6 +112,7 @@ zkm_status zkm_init(
     while (device->width < device->elements) {
         device->width = (uint8_t)(device->width * 2);
     }
+    device->records_max = (ZKM_ROWS_MAX - 1U) * ((uint32_t)ZKM_BLOCK / device->width);
     zkm_status status = begin_session(device);
     if (status == ZKM_OK) {
         zkm_make_signing_key(seed, device->signing_key);
@@ -152,8 +132,11 @@ zkm_status zkm_init(
 /* Makes the window ready for a record at time_ms of the device's clock. */
 static zkm_status prepare(zkm_device *device, uint64_t time_ms)
 {
-    if (time_ms < zkm_earliest(device)) {
+    if (time_ms < device->earliest_ms) {
         return ZKM_TIME;
+    }
+    if (time_ms < device->due_ms) { /* nearly always */
+        return ZKM_OK;
     }
     const zkm_status status = close_due(device, time_ms);
     if (status == ZKM_OK && zkm_window_is_full(device)) {
@@ -165,8 +148,7 @@ static zkm_status prepare(zkm_device *device, uint64_t time_ms)
 static zkm_status record(zkm_device *device, uint32_t codes[ZKM_BLOCK], uint64_t time_ms, uint16_t flags)
 {
     if (device->config.period_ms == 0) {
-        const bool first = device->records_in_epoch == 0;
-        const uint64_t dt = first ? 0 : time_ms - device->last_record_ms;
+        const uint64_t dt = zkm_has_records(device) ? time_ms - device->last_record_ms : 0;
         codes[device->config.channels] = dt > DT_MAX ? DT_MAX : (uint32_t)dt;
         flags = (uint16_t)(flags | (dt > DT_MAX ? ZKM_DT_OVERFLOW : 0));
     }
@@ -174,6 +156,7 @@ static zkm_status record(zkm_device *device, uint32_t codes[ZKM_BLOCK], uint64_t
     if (status == ZKM_OK) {
         device->flags |= flags;
         device->last_record_ms = time_ms;
+        device->earliest_ms = time_ms;
     }
     return status;
 }
@@ -244,7 +227,7 @@ static zkm_status catch_up(zkm_device *device, uint64_t now_ms, uint64_t *time)
     if (!device->running) {
         return ZKM_BAD_ARGUMENT;
     }
-    if (!zkm_device_time(device, now_ms, time) || *time < zkm_earliest(device)) {
+    if (!zkm_device_time(device, now_ms, time) || *time < device->earliest_ms) {
         return ZKM_TIME;
     }
     return close_due(device, *time);

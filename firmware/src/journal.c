@@ -2,194 +2,196 @@
 
 #include <string.h>
 
-#include "bytes.h"
-#include "chain.h"
-#include "crypto.h"
+#include "pages.h"
 
-#define VERSION 1
-#define ERASED 0xff
-#define LENGTH_AT 6
-#define SEQUENCE_AT 8
-#define EPOCH_AT 12
-#define COUNT_AT 60
-#define HASH_READ (ZKM_HASH_BYTES - 1)
+#define WORD ZKM_FLASH_WORD
+#define HEADER ZKM_PAGE_HEADER_BYTES
+#define FIRST_PAGE 0
+/* A page's first slot skips a number: an unfinished write behind the slot before it may have used that one. */
+#define PAGE_STEP 2U
 
-/* What a page holds. A write programs an erased page from its start and may stop at any byte, which can be half
- * programmed: some of its zeros still ones. The hash comes last, so a page on which it is complete and wrong was
- * whole once. Its very last byte does not count when a page is read: a bit that went bad there could not be told from
- * a write that stopped there. */
-typedef enum { PAGE_ERASED, PAGE_WHOLE, PAGE_UNFINISHED, PAGE_DAMAGED } page_kind;
-
+/* The page that was begun last, as far as its header or its slots tell. */
 typedef struct {
-    page_kind kind;
-    uint32_t sequence;
-    bool has_header;
-} page_view;
+    bool found;
+    uint32_t page;
+    uint32_t sequence; /* of one of its slots: with a whole header, the first */
+    uint32_t first_length; /* 0 without a whole header */
+} newest_page;
 
-static bool is_erased(const uint8_t *bytes, size_t size)
+/* ---- boot ---- */
+
+static bool is_usable(const zkm_port *port)
 {
-    for (size_t i = 0; i < size; i++) {
-        if (bytes[i] != ERASED) {
+    return port->page_count >= ZKM_PAGES_MIN && port->page_count <= ZKM_PAGES_MAX &&
+           port->page_bytes >= ZKM_PAGE_BYTES_MIN && port->page_bytes <= ZKM_PAGE_BYTES_MAX &&
+           port->page_bytes % WORD == 0;
+}
+
+/* Whether a word is what a cut can leave of the expected one: more ones, or zeros where it cannot be read. */
+static bool may_become(const uint8_t word[WORD], const uint8_t expected[WORD])
+{
+    uint8_t missing = 0;
+    uint8_t ones = 0;
+    for (size_t i = 0; i < WORD; i++) {
+        missing |= (uint8_t)(expected[i] & ~word[i]);
+        ones |= word[i];
+    }
+    return missing == 0 || ones == 0;
+}
+
+/* Whether no checkpoint has ever left this flash: it is erased but for what an unfinished first write, or the erase
+ * before the next attempt at it, can have left in the first page. */
+static bool is_new(const zkm_device *device)
+{
+    uint8_t header[HEADER];
+    uint8_t expected[HEADER];
+    for (uint32_t page = 0; page < device->port.page_count; page++) {
+        const uint32_t most = page == FIRST_PAGE ? HEADER + ZKM_WHOLE_WORDS(ZKM_SLOT_BYTES) - WORD : 0;
+        uint32_t end;
+        if (!zkm_page_end(device, page, &end) || end > most) {
             return false;
         }
     }
-    return true;
-}
-
-static bool read_page(const zkm_device *device, uint32_t page, uint8_t slot[ZKM_SLOT_BYTES])
-{
-    return device->port.flash_read(device->port.context, page, slot, ZKM_SLOT_BYTES);
-}
-
-static bool starts_a_slot(const uint8_t slot[ZKM_SLOT_BYTES])
-{
-    return memcmp(slot, "ZKMj", 4) == 0 && zkm_get(slot + 4, 2) == VERSION;
-}
-
-static bool is_well_formed(const uint8_t slot[ZKM_SLOT_BYTES], size_t length)
-{
-    if (!starts_a_slot(slot)) {
+    zkm_page_header(device, PAGE_STEP, ZKM_SLOT_BYTES, expected);
+    if (!zkm_flash_read(device, FIRST_PAGE, 0, header, sizeof header)) {
         return false;
     }
-    if (length == ZKM_SLOT_BYTES) {
-        return slot[COUNT_AT] == 2 && zkm_get(slot + ZKM_SLOT_FIRST - 2, 2) == ZKM_SIGNED_OPENING_BYTES &&
-               zkm_get(slot + ZKM_SLOT_SECOND - 2, 2) == ZKM_SIGNED_CHECKPOINT_BYTES;
-    }
-    return slot[COUNT_AT] == 1 && zkm_get(slot + ZKM_SLOT_FIRST - 2, 2) == ZKM_SIGNED_CHECKPOINT_BYTES;
+    return may_become(header, expected) && may_become(header + WORD, expected + WORD);
 }
 
-static page_kind classify(const uint8_t slot[ZKM_SLOT_BYTES])
+/* One page's claim to be the newest. All numbers in use lie close together, modulo 2^32: else nothing holds. */
+static bool take_newer(const zkm_device *device, newest_page *newest, const newest_page *page)
 {
-    const size_t length = (size_t)zkm_get(slot + LENGTH_AT, 2);
-    uint8_t digest[ZKM_HASH_BYTES];
-    size_t equal = 0;
-    if (is_erased(slot, ZKM_SLOT_BYTES)) {
-        return PAGE_ERASED;
+    const uint32_t span = device->port.page_count * (device->port.page_bytes / ZKM_SLOT_SHORTEST + PAGE_STEP);
+    const uint32_t ahead = page->sequence - newest->sequence;
+    const uint32_t behind = newest->sequence - page->sequence;
+    if (!newest->found || (ahead > 0 && ahead <= span)) {
+        *newest = *page;
+        return true;
     }
-    if (length != ZKM_SLOT_BYTES && length != ZKM_SLOT_CLOSING_BYTES) { /* not that far, or nothing of ours */
-        return is_erased(slot + SEQUENCE_AT, ZKM_SLOT_BYTES - SEQUENCE_AT) ? PAGE_UNFINISHED : PAGE_DAMAGED;
-    }
-    const uint8_t *const written = slot + length - ZKM_HASH_BYTES;
-    zkm_hash(slot, length - ZKM_HASH_BYTES, digest);
-    while (equal < HASH_READ && written[equal] == digest[equal]) {
-        equal++;
-    }
-    if (equal == HASH_READ) {
-        return is_well_formed(slot, length) ? PAGE_WHOLE : PAGE_DAMAGED;
-    }
-    if (is_erased(written, ZKM_HASH_BYTES)) {
-        return PAGE_UNFINISHED;
-    }
-    const bool half_written = (written[equal] & digest[equal]) == digest[equal];
-    return half_written && is_erased(written + equal + 1, ZKM_HASH_BYTES - equal - 1) ? PAGE_UNFINISHED : PAGE_DAMAGED;
+    return behind > 0 && behind <= span;
 }
 
-/* Whether a damaged page can be what an interrupted erase left of the slot before the current one, and not the
- * newest slot that was whole once: to go on from the one before that would be to sign a position twice. */
-static bool may_be_older(const page_view *page, uint32_t current_sequence)
+static zkm_status find_newest(const zkm_device *device, uint8_t slot[ZKM_SLOT_BYTES], newest_page *newest)
 {
-    return page->has_header ? page->sequence == current_sequence - 1 : page->sequence != current_sequence + 1;
+    uint8_t header[HEADER];
+    uint8_t expected[HEADER];
+    zkm_page_view view;
+    for (uint32_t page = 0; page < device->port.page_count; page++) {
+        if (!zkm_flash_read(device, page, 0, header, sizeof header)) {
+            return ZKM_FLASH;
+        }
+        if (zkm_is_erased(header, sizeof header)) { /* then no slot was begun */
+            continue;
+        }
+        newest_page candidate = {.found = true, .page = page};
+        if (zkm_is_page_header(header, &candidate.sequence, &candidate.first_length)) {
+            zkm_page_header(device, candidate.sequence, candidate.first_length, expected);
+            if (memcmp(header, expected, sizeof header) != 0) { /* another geometry's, or a stranger's */
+                return ZKM_FLASH;
+            }
+        } else { /* unfinished, being erased, or a bit of it gone bad: then its slots say what it is */
+            if (!zkm_page_look(device, page, slot, &view)) {
+                return ZKM_FLASH;
+            }
+            if (view.at == 0) {
+                continue;
+            }
+            candidate.sequence = zkm_slot_sequence(slot);
+            candidate.first_length = 0;
+        }
+        if (!take_newer(device, newest, &candidate)) {
+            return ZKM_FLASH;
+        }
+    }
+    return ZKM_OK;
 }
 
-static void use_slot(zkm_device *device, uint8_t page, const uint8_t slot[ZKM_SLOT_BYTES])
+static void use_slot(zkm_device *device, const zkm_page_view *view, uint32_t next, const uint8_t slot[ZKM_SLOT_BYTES])
 {
-    device->journal_page = page;
+    device->journal_page = (uint8_t)view->page;
+    device->journal_at = (uint16_t)(view->at / WORD);
+    device->journal_next = (uint16_t)(next / WORD);
     device->journal_used = 1;
-    device->journal_sequence = (uint32_t)zkm_get(slot + SEQUENCE_AT, 4);
-    device->before.epoch = (uint32_t)zkm_get(slot + EPOCH_AT, 4);
-    device->before.index = (uint32_t)zkm_get(slot + EPOCH_AT + 4, 4);
-    device->before.end_ms = zkm_get(slot + EPOCH_AT + 8, 8);
-    for (size_t i = 0; i < ZKM_BLOCK; i++) {
-        device->before.chain[i] = (uint32_t)zkm_get(slot + EPOCH_AT + 16 + 4 * i, 4);
-    }
+    device->journal_sequence = zkm_slot_sequence(slot);
 }
 
 zkm_status zkm_journal_open(zkm_device *device, uint8_t slot[ZKM_SLOT_BYTES])
 {
-    page_view pages[ZKM_PAGE_COUNT] = {{PAGE_ERASED, 0, false}};
-    for (uint32_t page = 0; page < ZKM_PAGE_COUNT; page++) {
-        if (!read_page(device, page, slot)) {
+    const zkm_port *const port = &device->port;
+    newest_page newest = {.found = false};
+    zkm_page_view view;
+    if (!is_usable(port)) {
+        return ZKM_BAD_ARGUMENT;
+    }
+    const zkm_status status = find_newest(device, slot, &newest);
+    if (status != ZKM_OK) {
+        return status;
+    }
+    if (!newest.found) {
+        return is_new(device) ? ZKM_OK : ZKM_FLASH;
+    }
+    if (!zkm_page_look(device, newest.page, slot, &view) || !zkm_page_ends_well(device, &view, newest.first_length)) {
+        return ZKM_FLASH;
+    }
+    bool closed = view.end > view.behind;
+    if (view.at == 0) { /* begun, but its first slot was never finished: the page before has the current one */
+        const uint32_t before = (newest.page + port->page_count - 1) % port->page_count;
+        if (!zkm_page_look(device, before, slot, &view) || !zkm_page_ends_well(device, &view, 0)) {
             return ZKM_FLASH;
         }
-        pages[page].kind = classify(slot);
-        pages[page].sequence = (uint32_t)zkm_get(slot + SEQUENCE_AT, 4);
-        pages[page].has_header = starts_a_slot(slot);
-    }
-    if (pages[0].kind != PAGE_WHOLE && pages[1].kind != PAGE_WHOLE) {
-        /* Only the first write of all can leave no whole page; no checkpoint has left the device yet. */
-        if (pages[0].kind == PAGE_DAMAGED || pages[1].kind == PAGE_DAMAGED) {
+        if (view.at == 0) {
+            return is_new(device) ? ZKM_OK : ZKM_FLASH;
+        }
+        const uint32_t step = newest.sequence - zkm_slot_sequence(slot);
+        if (step == 0 || step > PAGE_STEP) {
             return ZKM_FLASH;
         }
-        /* the next write takes an erased page */
-        device->journal_page = pages[0].kind == PAGE_UNFINISHED && pages[1].kind == PAGE_ERASED ? 0 : 1;
-        return ZKM_OK;
+        closed = true;
+    } else if (zkm_slot_sequence(slot) - newest.sequence >= port->page_bytes / ZKM_SLOT_SHORTEST) {
+        return ZKM_FLASH; /* the slot is not of this page's time */
     }
-    /* two whole slots follow each other, modulo 2^32 */
-    const bool second_follows = pages[1].sequence == pages[0].sequence + 1;
-    const uint8_t current = pages[0].kind != PAGE_WHOLE || (pages[1].kind == PAGE_WHOLE && second_follows) ? 1 : 0;
-    const page_view *const other = &pages[1 - current];
-    if (other->kind == PAGE_WHOLE && other->sequence + 1 != pages[current].sequence) {
-        return ZKM_FLASH;
-    }
-    if (other->kind == PAGE_DAMAGED && !may_be_older(other, pages[current].sequence)) {
-        return ZKM_FLASH;
-    }
-    if (!read_page(device, current, slot) || classify(slot) != PAGE_WHOLE) {
-        return ZKM_FLASH;
-    }
-    use_slot(device, current, slot);
+    use_slot(device, &view, closed ? port->page_bytes : view.behind, slot);
+    zkm_slot_position(slot, &device->before);
     return ZKM_OK;
 }
 
 zkm_status zkm_journal_read(const zkm_device *device, uint8_t slot[ZKM_SLOT_BYTES])
 {
-    if (!read_page(device, device->journal_page, slot) || classify(slot) != PAGE_WHOLE ||
-        zkm_get(slot + SEQUENCE_AT, 4) != device->journal_sequence) {
+    const uint32_t at = (uint32_t)device->journal_at * WORD;
+    uint32_t end;
+    if (!zkm_slot_read(device, device->journal_page, at, device->port.page_bytes, slot, &end) || end == 0 ||
+        zkm_slot_sequence(slot) != device->journal_sequence) {
         return ZKM_FLASH;
     }
     return ZKM_OK;
 }
+
+/* ---- write ---- */
 
 zkm_status zkm_journal_write(
     zkm_device *device, const zkm_position *position, bool with_opening, uint8_t slot[ZKM_SLOT_BYTES]
 )
 {
-    const zkm_port *const port = &device->port;
-    const uint8_t page = (uint8_t)(1 - device->journal_page);
-    const uint32_t sequence = device->journal_sequence + 1;
+    const uint32_t page_bytes = device->port.page_bytes;
     const size_t length = with_opening ? ZKM_SLOT_BYTES : ZKM_SLOT_CLOSING_BYTES;
-    uint8_t digest[ZKM_HASH_BYTES];
-    memcpy(slot, "ZKMj", 4);
-    uint8_t *out = zkm_put(slot + 4, VERSION, 2);
-    out = zkm_put(out, length, 2);
-    out = zkm_put(out, sequence, 4);
-    out = zkm_put(out, position->epoch, 4);
-    out = zkm_put(out, position->index, 4);
-    out = zkm_put(out, position->end_ms, 8);
-    zkm_chain_bytes(out, position->chain);
-    out = zkm_put(out + 4 * ZKM_BLOCK, with_opening ? 2 : 1, 1);
-    if (with_opening) {
-        (void)zkm_put(out, ZKM_SIGNED_OPENING_BYTES, 2);
-        out = slot + ZKM_SLOT_SECOND - 2;
+    zkm_page_view view = {.page = device->journal_page, .at = (uint32_t)device->journal_next * WORD};
+    if (device->journal_used && view.at + ZKM_WHOLE_WORDS(length) <= page_bytes) {
+        zkm_slot_complete(position, device->journal_sequence + 1, length, slot);
+        if (zkm_page_program(device, view.page, view.at, slot, length)) {
+            use_slot(device, &view, view.at + ZKM_WHOLE_WORDS(length), slot);
+            return ZKM_OK;
+        }
     }
-    (void)zkm_put(out, ZKM_SIGNED_CHECKPOINT_BYTES, 2);
-    zkm_hash(slot, length - ZKM_HASH_BYTES, digest);
-    memcpy(slot + length - ZKM_HASH_BYTES, digest, sizeof digest);
-    if (!port->flash_erase(port->context, page) || !port->flash_write(port->context, page, slot, length) ||
-        !read_page(device, page, slot)) {
+    /* no more slots behind the current one, even if they would fit: one may have been begun there */
+    device->journal_next = (uint16_t)(page_bytes / WORD);
+    view.page = device->journal_used ? (view.page + 1) % device->port.page_count : FIRST_PAGE;
+    view.at = HEADER;
+    zkm_slot_complete(position, device->journal_sequence + PAGE_STEP, length, slot);
+    if (!zkm_page_begin(device, view.page, zkm_slot_sequence(slot), length) ||
+        !zkm_page_program(device, view.page, view.at, slot, length)) {
         return ZKM_FLASH;
     }
-    /* a whole slot with this hash is the slot that was written */
-    if (classify(slot) != PAGE_WHOLE || memcmp(slot + length - ZKM_HASH_BYTES, digest, sizeof digest) != 0) {
-        return ZKM_FLASH;
-    }
-    device->journal_page = page;
-    device->journal_sequence = sequence;
-    device->journal_used = 1;
+    use_slot(device, &view, view.at + ZKM_WHOLE_WORDS(length), slot);
     return ZKM_OK;
-}
-
-bool zkm_slot_has_opening(const uint8_t slot[ZKM_SLOT_BYTES])
-{
-    return slot[COUNT_AT] == 2;
 }

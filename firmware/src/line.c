@@ -8,9 +8,10 @@
 #include "window.h"
 
 #define SESSION_VERSION 1
-#define STATUS_BODY 20
-#define COMMAND_MAX 13 /* type, a time, CRC */
-#define CLOCK_TOLERANCE_MS 2000U
+#define STATUS_BODY 24
+#define CLOCK_COMMAND (1 + ZKM_CLOCK_FIELDS + ZKM_CLOCK_TAG)
+#define COMMAND_MAX (CLOCK_COMMAND + 4) /* with its CRC */
+#define HAS_RECORDS 0x8000U /* beside the flags of a status: then a step is one in the log */
 
 void zkm_send_session(zkm_device *device)
 {
@@ -46,10 +47,11 @@ static zkm_status send_status(zkm_device *device, uint64_t time_ms)
         return ZKM_FULL;
     }
     uint8_t *out = zkm_put(body, time_ms, 8);
-    out = zkm_put(out, device->flags, 2);
+    out = zkm_put(out, device->flags | (zkm_has_records(device) ? HAS_RECORDS : 0), 2);
     out = zkm_put(out, room, 2);
     out = zkm_put(out, device->epoch, 4);
-    (void)zkm_put(out, device->index, 4);
+    out = zkm_put(out, device->index, 4);
+    (void)zkm_put(out, device->clocks, 4);
     ZKM_PUBLIC(body, sizeof body);
     zkm_frame_begin(&device->outgoing, ZKM_FRAME_STATUS);
     zkm_frame_add(&device->outgoing, body, sizeof body);
@@ -62,32 +64,53 @@ static bool has_begun(const zkm_device *device)
     return device->index > 0 || device->streaming || device->sealed;
 }
 
+/* Beyond a little in all, the time is no longer what the application's clock says but the operator's word: CLOCK_SET,
+ * which nothing takes back before the next boot. */
+static void count_move(zkm_device *device, uint64_t by_ms)
+{
+    if (by_ms > ZKM_CLOCK_FREE_MS - device->clock_moved_ms) {
+        device->flags |= ZKM_CLOCK_SET;
+    } else {
+        device->clock_moved_ms = (uint16_t)(device->clock_moved_ms + by_ms);
+    }
+}
+
 /* now_ms: the application's time; clock: the device's; wanted: what the device's shall be */
 static zkm_status set_clock(zkm_device *device, uint64_t now_ms, uint64_t clock, uint64_t wanted)
 {
-    if (wanted > ZKM_TIME_MAX) {
+    if (wanted >= ZKM_CLOCK_MAX_MS) {
         return ZKM_TIME;
     }
-    const int64_t offset = (int64_t)wanted - (int64_t)now_ms;
-    if (!has_begun(device)) { /* nothing is known of the epoch: it starts again, with a clock that is right */
-        if (wanted < device->before.end_ms) {
-            return ZKM_TIME;
-        }
-        device->clock_offset = offset;
-        device->flags = (uint16_t)(device->flags & ~ZKM_CLOCK_SET);
-        zkm_begin_epoch(device, wanted);
-        return ZKM_OK;
-    }
+    const bool begun = has_begun(device);
     const bool forward = wanted >= clock && wanted - clock <= ZKM_CLOCK_STEP_MS;
-    const bool back = wanted < clock && device->records_in_epoch == 0 && wanted >= zkm_earliest(device);
-    if (!forward && !back) {
+    const bool back = wanted < clock && !zkm_has_records(device) && wanted >= device->earliest_ms;
+    if (begun ? !forward && !back : wanted < device->before.end_ms) {
         return ZKM_TIME;
     }
-    device->clock_offset = offset;
-    if (device->records_in_epoch > 0 && wanted - clock > CLOCK_TOLERANCE_MS) {
-        device->flags |= ZKM_CLOCK_SET;
+    device->clock_offset = (int64_t)wanted - (int64_t)now_ms;
+    count_move(device, wanted < clock ? clock - wanted : wanted - clock);
+    if (!begun) { /* nothing is known of the epoch: it starts again, at this time and with these flags */
+        zkm_begin_epoch(device, wanted);
     }
     return ZKM_OK;
+}
+
+/* command: its type, its fields, its tag */
+static zkm_status clock_command(
+    zkm_device *device, const uint8_t command[CLOCK_COMMAND], uint64_t now_ms, uint64_t clock
+)
+{
+    const uint8_t *const fields = command + 1;
+    const uint64_t count = zkm_get(fields + 8, 4);
+    if (!zkm_clock_tag_holds(device->session_key, fields, fields + ZKM_CLOCK_FIELDS) || count != device->clocks ||
+        count == UINT32_MAX) { /* the last one: no count is used twice */
+        return ZKM_BAD_FRAME;
+    }
+    const zkm_status status = set_clock(device, now_ms, clock, zkm_get(fields, 8));
+    if (status == ZKM_OK) {
+        device->clocks++;
+    }
+    return status;
 }
 
 static zkm_status repeat(zkm_device *device)
@@ -125,8 +148,8 @@ zkm_status zkm_command(zkm_device *device, const uint8_t *frame, size_t length, 
     if (size == 1 && command[0] == ZKM_COMMAND_STATUS) {
         return send_status(device, clock);
     }
-    if (size == 9 && command[0] == ZKM_COMMAND_CLOCK) {
-        return set_clock(device, now_ms, clock, zkm_get(command + 1, 8));
+    if (size == CLOCK_COMMAND && command[0] == ZKM_COMMAND_CLOCK) {
+        return clock_command(device, command, now_ms, clock);
     }
     if (size == 1 && command[0] == ZKM_COMMAND_REPEAT) {
         return repeat(device);

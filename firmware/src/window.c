@@ -40,6 +40,8 @@ bool zkm_draw(zkm_device *device, uint8_t *out, size_t size)
 static void begin_window(zkm_device *device, uint64_t start_ms)
 {
     device->start_ms = start_ms;
+    device->earliest_ms = start_ms;
+    device->due_ms = start_ms + device->config.window_ms;
     device->records = 0;
     device->streaming = 0;
     device->sealed = 0;
@@ -56,7 +58,6 @@ void zkm_begin_epoch(zkm_device *device, uint64_t start_ms)
     device->epoch_start_ms = start_ms;
     device->opening_flags = device->flags;
     device->records_in_epoch = 0;
-    device->last_record_ms = start_ms;
     zkm_opening_chain(device, device->chain);
     begin_window(device, start_ms);
 }
@@ -128,14 +129,15 @@ zkm_status zkm_add_record(zkm_device *device, const uint32_t codes[ZKM_BLOCK])
         memset(device->block, 0, sizeof device->block);
     }
     device->records++;
-    device->records_in_epoch++;
+    if (zkm_window_is_full(device)) {
+        device->due_ms = 0;
+    }
     return ZKM_OK;
 }
 
 bool zkm_window_is_full(const zkm_device *device)
 {
-    const uint32_t per_block = (uint32_t)ZKM_BLOCK / device->width;
-    return device->records / per_block + 2 > ZKM_ROWS_MAX;
+    return device->records == device->records_max;
 }
 
 /* The last data frame and the closing block. */
@@ -167,6 +169,9 @@ static zkm_status seal(zkm_device *device, uint64_t end_ms)
     send_data(device, true);
     zkm_wipe_memory(device->stream, sizeof device->stream);
     device->end_ms = end_ms;
+    device->earliest_ms = end_ms;
+    device->due_ms = 0;
+    device->records_in_epoch += device->records;
     device->sealed = 1;
     return ZKM_OK;
 }
@@ -198,7 +203,8 @@ void zkm_send_checkpoints(zkm_device *device, const uint8_t slot[ZKM_SLOT_BYTES]
     device->unsent_checkpoints = device->outgoing.used;
 }
 
-/* Journal, then checkpoint. Nothing of the checkpoint before may still wait here: the journal is about to forget it. */
+/* Journal, then checkpoint. Nothing of the checkpoint before may still wait here: only the newest slot's is sent again
+ * after a restart. */
 static zkm_status settle(zkm_device *device)
 {
     uint8_t slot[ZKM_SLOT_BYTES];

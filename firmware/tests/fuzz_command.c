@@ -1,12 +1,15 @@
 /* libFuzzer: what comes from the line, with samples and ticks between; the device keeps its promises. The input is
- * commands, each behind its length; one whose first byte has its top bit set is stuffed into a valid frame. */
+ * commands, each behind its length; one whose first byte has its top bit set is stuffed into a valid frame, and a clock
+ * command of the right length gets the right tag. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "crypto.h"
 #include "frame.h"
 #include "host.h"
 
 #define START_MS 1700000000000U
+#define CLOCK_BYTES (1 + ZKM_CLOCK_FIELDS)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,12 +31,22 @@ static void drain(zkm_device *device)
     } while (length > 0);
 }
 
-static size_t stuffed(const uint8_t *data, size_t size, uint8_t frame[ZKM_FRAME_BYTES])
+static bool is_clock(const uint8_t *data, size_t size)
+{
+    return data[0] == ZKM_COMMAND_CLOCK && size == CLOCK_BYTES;
+}
+
+static size_t stuffed(const zkm_device *device, const uint8_t *data, size_t size, uint8_t frame[ZKM_FRAME_BYTES])
 {
     static zkm_outgoing line;
     zkm_outgoing_clear(&line);
     zkm_frame_begin(&line, data[0]);
     zkm_frame_add(&line, data + 1, size - 1);
+    if (is_clock(data, size)) {
+        uint8_t tag[ZKM_CLOCK_TAG];
+        zkm_clock_tag(device->session_key, data + 1, tag);
+        zkm_frame_add(&line, tag, sizeof tag);
+    }
     zkm_frame_end(&line);
     return zkm_frame_take(&line, frame) - 1;
 }
@@ -42,13 +55,16 @@ static size_t stuffed(const uint8_t *data, size_t size, uint8_t frame[ZKM_FRAME_
 static void step(zkm_device *device, const uint8_t *data, size_t size, uint64_t *now_ms)
 {
     const uint32_t values[1] = {data[0]};
+    const uint32_t clocks = device->clocks;
     if ((data[0] & 0x80) != 0) {
         uint8_t frame[ZKM_FRAME_BYTES];
-        const size_t length = stuffed(data, size, frame);
+        const size_t length = stuffed(device, data, size, frame);
         (void)zkm_command(device, frame, length, *now_ms);
     } else {
         (void)zkm_command(device, data, size, *now_ms);
     }
+    /* a clock command is obeyed if its tag was made here */
+    check(device->clocks == clocks || is_clock(data, size));
     *now_ms += data[size - 1];
     const zkm_status status = zkm_sample(device, values, *now_ms);
     check(status == ZKM_OK || status == ZKM_FULL || status == ZKM_TIME);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "crypto.h"
 #include "frame.h"
 #include "host.h"
 
@@ -48,7 +49,7 @@ static zkm_status live(zkm_host *host, const zkm_config *config, uint64_t now_ms
 {
     static const uint8_t seed[32] = {1, 2, 3};
     static const uint8_t salt_secret[32] = {4, 5, 6};
-    uint8_t clock[8];
+    uint8_t clock[ZKM_CLOCK_FIELDS + ZKM_CLOCK_TAG];
     zkm_device *const device = zkm_host_device(host);
     zkm_status status = zkm_host_boot(host, config, seed, salt_secret, now_ms);
     if (status != ZKM_OK) {
@@ -74,7 +75,8 @@ static zkm_status live(zkm_host *host, const zkm_config *config, uint64_t now_ms
             command(device, ZKM_COMMAND_STATUS, NULL, 0, now_ms);
             command(device, ZKM_COMMAND_REPEAT, NULL, 0, now_ms);
             (void)drain(device);
-            (void)zkm_put(clock, now_ms + 1, sizeof clock);
+            (void)zkm_put(zkm_put(clock, now_ms + 1, 8), window, 4); /* one was obeyed in each window */
+            zkm_clock_tag(device->session_key, clock, clock + ZKM_CLOCK_FIELDS);
             command(device, ZKM_COMMAND_CLOCK, clock, sizeof clock, now_ms);
             require(zkm_command(device, clock, sizeof clock, now_ms) == ZKM_BAD_FRAME, "noise");
         }
@@ -89,12 +91,12 @@ int main(void)
     };
     for (uint8_t channels = 1; channels <= ZKM_CHANNELS_MAX; channels++) {
         for (uint32_t period_ms = 0; period_ms < 2; period_ms++) {
-            zkm_host *const host = zkm_host_new();
+            zkm_host *const host = zkm_host_with(2U + channels % 3U, 1024U << (channels % 3));
             require(host != NULL, "memory");
             config.channels = channels;
             config.period_ms = period_ms;
             require(live(host, &config, START_MS) == ZKM_OK, "first life");
-            zkm_host_cut_after(host, 1500, channels % 3);
+            zkm_host_cut_after(host, 700, channels % 3);
             const zkm_status status = live(host, &config, START_MS + 10 * WINDOW_MS);
             require(status == ZKM_FLASH, "power did not go");
             zkm_host_cut_after(host, UINT64_MAX, ZKM_CUT_CLEAN);

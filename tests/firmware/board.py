@@ -18,7 +18,7 @@ SEED = bytes(range(1, 33))
 SECRET = bytes(range(101, 133))
 T0_MS = 1_700_000_000_000
 WINDOW_MS = 10_000
-PAGE = 1024
+PAGES, PAGE = 2, 1024  # the flash of a board unless a test says otherwise
 FRAME_BYTES = 609
 OUTGOING_BYTES = 1536
 NEVER = 2**64 - 1
@@ -37,8 +37,8 @@ int zkm_command(zkm_device *, const uint8_t *, size_t, uint64_t);
 int zkm_flags(zkm_device *, uint16_t);
 void zkm_wipe(zkm_device *);
 size_t zkm_frame_decode(const uint8_t *, size_t, uint8_t *, size_t);
-zkm_host *zkm_host_new(void);
-zkm_host *zkm_host_open(const char *);
+zkm_host *zkm_host_with(uint32_t, uint32_t);
+zkm_host *zkm_host_open(const char *, uint32_t, uint32_t);
 void zkm_host_free(zkm_host *);
 zkm_device *zkm_host_device(zkm_host *);
 int zkm_host_boot(zkm_host *, const zkm_config *, const uint8_t *, const uint8_t *, uint64_t);
@@ -95,13 +95,22 @@ class Board:
     """One board. Frames go to ``operator`` as they leave."""
 
     def __init__(
-        self, schema: Schema, *, window_ms: int = WINDOW_MS, path: Path | None = None
+        self,
+        schema: Schema,
+        *,
+        window_ms: int = WINDOW_MS,
+        pages: int = PAGES,
+        page_bytes: int = PAGE,
+        path: Path | None = None,
     ) -> None:
         self.ffi, self.library = load()
-        new = self.library.zkm_host_new() if path is None else None
-        host = self.library.zkm_host_open(str(path).encode()) if path is not None else new
+        if path is None:
+            host = self.library.zkm_host_with(pages, page_bytes)
+        else:
+            host = self.library.zkm_host_open(str(path).encode(), pages, page_bytes)
         if host == self.ffi.NULL:
             raise OSError(f"{path}: no flash")
+        self.pages, self.page_bytes = pages, page_bytes
         self.host = self.ffi.gc(host, self.library.zkm_host_free)
         self.device = self.library.zkm_host_device(self.host)
         self.schema = schema
@@ -135,8 +144,9 @@ class Board:
 
     @property
     def flash(self) -> Any:
-        """A writable view of the 2048 bytes of flash."""
-        return self.ffi.buffer(self.library.zkm_host_flash(self.host), 2 * PAGE)
+        """A writable view of the flash, page by page."""
+        flash = self.library.zkm_host_flash(self.host)
+        return self.ffi.buffer(flash, self.pages * self.page_bytes)
 
     def memory(self) -> bytes:
         """The device's own memory, secrets and all."""

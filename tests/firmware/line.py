@@ -18,6 +18,7 @@ from circuits.checkpoint import OPENING_BYTES, Checkpoint, decode_checkpoint
 SESSION, WINDOW, DATA, CHECKPOINT, STATUS = 1, 2, 3, 4, 5
 ASK_STATUS, ASK_CLOCK, ASK_REPEAT = 0x81, 0x82, 0x83
 SALT_BYTES = 32
+HAS_RECORDS = 0x8000  # beside the flags of a status
 
 
 def cobs(data: bytes) -> bytes:
@@ -96,7 +97,7 @@ class Operator:
     windows: dict[tuple[int, int], Window] = field(default_factory=dict)
     checkpoints: dict[tuple[int, int], bytes] = field(default_factory=dict)
     arrived: list[Checkpoint] = field(default_factory=list)
-    statuses: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+    statuses: list[tuple[int, ...]] = field(default_factory=list)
 
     def receive(self, sent: bytes) -> int:
         """One frame; returns its type."""
@@ -158,4 +159,14 @@ class Operator:
         self.arrived.append(checkpoint)
 
     def _status(self, body: bytes) -> None:
-        self.statuses.append(struct.unpack("<QHHII", body))
+        self.statuses.append(struct.unpack("<QHHIII", body))
+
+    def clock_body(self, time_ms: int, count: int) -> bytes:
+        """Body of the clock command in the latest session, after ``count`` were obeyed."""
+        fields = struct.pack("<QI", time_ms, count)
+        text = b"zkmeter clock 1" + fields
+        return fields + hashlib.blake2b(text, key=self.session_key, digest_size=16).digest()
+
+    def clock(self, time_ms: int, count: int) -> bytes:
+        """That command, without its delimiter."""
+        return frame(ASK_CLOCK, self.clock_body(time_ms, count))

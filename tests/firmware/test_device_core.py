@@ -16,15 +16,7 @@ from tests.firmware.board import (
     Random,
     Status,
 )
-from tests.firmware.line import (
-    ASK_CLOCK,
-    ASK_STATUS,
-    CHECKPOINT,
-    DATA,
-    WINDOW,
-    frame,
-    open_frame,
-)
+from tests.firmware.line import CHECKPOINT, DATA, WINDOW, open_frame
 from tests.firmware.twin import ONE, Window, compare_epoch, feed, schema, software_device, started
 
 SCHEMAS = {
@@ -35,11 +27,6 @@ SCHEMAS = {
     "width 8": schema(24, 2, 12, 9, 16),
     "width 8, full": schema(1, 2, 3, 12, 23, 24, 18),
 }
-
-
-def clock(time_ms: int) -> bytes:
-    """The clock command."""
-    return frame(ASK_CLOCK, time_ms.to_bytes(8, "little"))
 
 
 def random_windows(
@@ -278,83 +265,3 @@ def test_a_window_is_closed_before_its_rows_pass_the_largest_trace() -> None:
     assert (first.index, last.index) == (0, 1)
     assert last.records_in_window == rows - 1  # 2^20 - 513 data rows and the closing one
     assert last.end_ms == T0_MS + rows - 1
-
-
-# ---- the clock command ----
-
-
-def test_clock_before_the_first_record_starts_the_epoch_again() -> None:
-    for wanted in (T0_MS + 10**10, 5):
-        board = started()
-        assert board.command(clock(wanted)) is Status.OK
-        assert board.sample([1], T0_MS + 3) is Status.OK
-        assert board.tick(T0_MS + WINDOW_MS) is Status.OK
-        board.drain()
-        windows = [Window(wanted, wanted + WINDOW_MS, [([1], wanted + 3)])]
-        compare_epoch(board, software_device(), windows)
-
-
-def test_clock_goes_forward_after_records_and_says_so() -> None:
-    for step, flags in ((2000, Flags.NONE), (2001, Flags.CLOCK_SET)):
-        board = started()
-        assert board.sample([1], T0_MS) is Status.OK
-        assert board.command(clock(T0_MS + 10 + step), T0_MS + 10) is Status.OK
-        assert board.sample([2], T0_MS + 11) is Status.OK
-        assert board.tick(T0_MS + WINDOW_MS) is Status.OK
-        board.drain()
-        assert board.operator.windows[0, 0].records(2).tolist() == [[1, 0], [2, step + 11]]
-        assert board.operator.arrived[-1].flags == flags
-
-
-def test_clock_goes_back_only_where_nothing_was_recorded() -> None:
-    board = started()
-    assert board.sample([1], T0_MS) is Status.OK
-    assert board.command(clock(T0_MS + 9), T0_MS + 10) is Status.TIME
-    board = started()
-    assert board.tick(T0_MS + WINDOW_MS) is Status.OK
-    board.drain()
-    now_ms = T0_MS + WINDOW_MS + 500
-    assert board.command(clock(T0_MS + WINDOW_MS - 1), now_ms) is Status.TIME
-    assert board.command(clock(T0_MS + WINDOW_MS), now_ms) is Status.OK
-    assert board.sample([1], now_ms) is Status.OK
-    assert board.command(frame(ASK_STATUS), now_ms) is Status.OK
-    board.drain()
-    assert board.operator.statuses[-1][0] == T0_MS + WINDOW_MS
-
-
-def test_clock_refuses_steps_that_no_log_can_follow() -> None:
-    board = started()
-    assert board.command(clock(MAX_TIME_MS + 1)) is Status.TIME
-    assert board.sample([1], T0_MS) is Status.OK
-    day = 86_400_000
-    assert board.command(clock(T0_MS + day + 1)) is Status.TIME
-    assert board.command(clock(T0_MS + day)) is Status.OK
-
-
-def test_clock_never_falls_behind_the_last_epoch() -> None:
-    board = started()
-    assert board.tick(T0_MS + WINDOW_MS) is Status.OK
-    board.drain()
-    assert board.boot(17) is Status.OK  # a board without a clock of its own
-    board.drain()
-    assert board.command(clock(T0_MS), 18) is Status.TIME
-    assert board.close(17 + 50) is Status.OK
-    board.drain()
-    opening, last = board.operator.arrived[-2:]
-    assert (opening.start_ms, last.end_ms) == (T0_MS + WINDOW_MS, T0_MS + WINDOW_MS + 50)
-    assert opening.flags == last.flags == Flags.CLOCK_SET
-
-
-def test_a_clock_command_takes_the_doubt_away() -> None:
-    board = started()
-    assert board.tick(T0_MS + WINDOW_MS) is Status.OK
-    board.drain()
-    assert board.boot(17) is Status.OK
-    board.drain()
-    assert board.flags(Flags.TAMPER) is Status.OK
-    assert board.command(clock(T0_MS + 2 * WINDOW_MS), 18) is Status.OK
-    assert board.close(19) is Status.OK
-    board.drain()
-    opening, last = board.operator.arrived[-2:]
-    assert opening.start_ms == T0_MS + 2 * WINDOW_MS
-    assert opening.flags == last.flags == Flags.TAMPER

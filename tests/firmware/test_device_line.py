@@ -40,8 +40,8 @@ def test_status_answers_with_where_the_device_is() -> None:
     assert board.command(frame(ASK_STATUS), T0_MS + WINDOW_MS) is Status.OK
     board.drain()
     assert board.operator.statuses == [
-        (T0_MS + 3, 0, OUTGOING_BYTES, 0, 0),
-        (T0_MS + WINDOW_MS, Flags.TAMPER, OUTGOING_BYTES, 0, 1),
+        (T0_MS + 3, 0, OUTGOING_BYTES, 0, 0, 0),
+        (T0_MS + WINDOW_MS, Flags.TAMPER, OUTGOING_BYTES, 0, 1, 0),
     ]
 
 
@@ -74,8 +74,8 @@ def test_repeat_sends_session_and_last_checkpoints_bit_for_bit() -> None:
         frame(ASK_STATUS)[:-1],
         frame(ASK_STATUS) + b"\1",
         frame(ASK_STATUS, b"x"),
-        frame(ASK_CLOCK, bytes(7)),
-        frame(ASK_CLOCK, bytes(9)),
+        frame(ASK_CLOCK, bytes(8)),
+        frame(ASK_CLOCK, bytes(28)),
         frame(ASK_REPEAT, bytes(8)),
         frame(0x01),
         frame(0x84),

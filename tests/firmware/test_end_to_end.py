@@ -40,7 +40,7 @@ from prover.recording import record_log
 from prover.store import open_store
 from prover.twin import TwinSession, epoch_frames
 from tests.end_to_end.test_demo import WINDOWS, demo, write_log
-from tests.firmware.building import BOARDS, BUILD, MAKE_FAILED, missing, run_make
+from tests.firmware.build import BOARDS, BUILD, MAKE_FAILED, missing, run_make
 from tests.prover.gateway_rig import ingest, kinds, make_gateway_rig
 from tests.prover.rig import Rig
 from verifier.claim import SignedCheckpoint

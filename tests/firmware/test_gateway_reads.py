@@ -6,18 +6,19 @@ import numpy as np
 
 from circuits.checkpoint import decode_checkpoint
 from prover.frames import (
+    REPEAT_COMMAND,
+    STATUS_COMMAND,
     CheckpointFrame,
     DataFrame,
     FrameReader,
-    FrameType,
     SessionFrame,
+    StatusFrame,
     WindowFrame,
-    encode_frame,
     parse_message,
 )
 from prover.received import WindowFacts, read_window
-from prover.session import require_session_signature
-from tests.firmware.board import T0_MS, WINDOW_MS, Board, Status
+from prover.session import clock_command, require_session_signature
+from tests.firmware.board import OUTGOING_BYTES, T0_MS, WINDOW_MS, Board, Status
 from tests.firmware.twin import schema
 from verifier.claim import SignedCheckpoint
 
@@ -61,10 +62,9 @@ def test_windows_open_and_lead_to_their_checkpoints() -> None:
 def test_the_gateways_commands_arrive() -> None:
     board = Board(FORM)
     assert board.boot() is Status.OK
-    wanted = (T0_MS + 123).to_bytes(8, "little")
-    for kind, body in (
-        (FrameType.STATUS_REQUEST, b""),
-        (FrameType.CLOCK, wanted),
-        (FrameType.REPEAT, b""),
-    ):
-        assert board.command(encode_frame(kind, body).strip(b"\0")) is Status.OK
+    board.drain()
+    clock = clock_command(board.operator.session_key, T0_MS + 123, 0)
+    for command in (clock, STATUS_COMMAND, REPEAT_COMMAND):
+        assert board.command(command.strip(b"\0")) is Status.OK
+    status, _ = (parse_message(*FrameReader().feed(board.next_frame())[0]) for _ in range(2))
+    assert status == StatusFrame(T0_MS + 123, 0, OUTGOING_BYTES, 0, 0, has_records=False, clocks=1)

@@ -13,7 +13,7 @@ import pytest
 from circuits.chain import Role, absorb, genesis, window_salt
 from circuits.field import Array, P
 from circuits.poseidon import permute
-from tests.firmware.building import BOARDS, BUILD, MAKE_FAILED, ROOT, Driver, missing, run_make
+from tests.firmware.build import BOARDS, BUILD, MAKE_FAILED, ROOT, Driver, missing, run_make
 
 VECTOR = json.loads((ROOT / "tests/vectors/poseidon_koalabear_16.json").read_text("utf-8"))
 PERMUTE, ABSORB, GENESIS, SALT, BLAKE2S = range(5)

@@ -13,7 +13,7 @@ import pytest
 
 from circuits.field import P
 from circuits.poseidon_constants import MDS_FIRST_ROW
-from tests.firmware.building import ROOT
+from tests.firmware.build import ROOT
 
 PATH = ROOT / "firmware" / "tools" / "make_tables.py"
 

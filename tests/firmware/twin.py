@@ -84,10 +84,17 @@ def feed(board: Board, windows: list[Window]) -> None:
 
 
 def compare_epoch(
-    board: Board, device: SoftwareDevice, windows: list[Window], flags: Flags = Flags.NONE
+    board: Board,
+    device: SoftwareDevice,
+    windows: list[Window],
+    flags: Flags = Flags.NONE,
+    opening_flags: Flags = Flags.NONE,
 ) -> None:
-    """Every checkpoint, signature, salt and record of the epoch after ``device.state`` is equal."""
-    signed = device.record_epoch(board.schema, imported(board.schema, windows))
+    """Every checkpoint, signature, salt and record of the epoch after ``device.state`` is equal.
+
+    ``flags`` are those at its end.
+    """
+    signed = device.record_epoch(board.schema, imported(board.schema, windows), opening_flags)
     for expected in signed.checkpoints:
         checkpoint = expected.checkpoint
         got = board.operator.checkpoints[checkpoint.epoch, checkpoint.index]

@@ -29,6 +29,10 @@ from tests.fuzz.target import Target
 
 RSS_LIMIT_MIB = 1500  # libFuzzer ends a run that takes more
 HANG_SECONDS = 60
+ROOT = Path(__file__).resolve().parents[2]
+# what is instrumented; what Numba compiles cannot be
+INCLUDE = ["circuits", "verifier", "prover"]
+EXCLUDE = [f"prover.kernels.{path.stem}" for path in (ROOT / "prover" / "kernels").glob("*.py")]
 
 
 @dataclass
@@ -113,7 +117,7 @@ def _run_atheris(
     tempfile.tempdir = scratch  # for what targets write: no exit handler runs at the end
     atheris = importlib.import_module("atheris")  # has no types, and may be missing
 
-    with atheris.instrument_imports(include=["circuits", "verifier"]):
+    with atheris.instrument_imports(INCLUDE, EXCLUDE):
         from tests.fuzz.corpus import known_inputs
         from tests.fuzz.targets import TARGETS
     target = TARGETS[name]

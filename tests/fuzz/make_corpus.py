@@ -2,8 +2,8 @@
 
     python -m tests.fuzz.make_corpus [--seconds 60]
 
-Inputs are kept, smallest first, while they reach a line of ``circuits`` or ``verifier``, or an
-outcome, that none before them reached.
+Inputs are kept, smallest first, while they reach a line of ``circuits``, ``verifier`` or the
+gateway, or an outcome, that none before them reached.
 """
 
 from __future__ import annotations
@@ -19,13 +19,16 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.fuzz.campaign import have_atheris
+from tests.fuzz.campaign import ROOT, have_atheris
 from tests.fuzz.corpus import known_inputs, random_inputs, save_corpus
 from tests.fuzz.target import Target
 from tests.fuzz.targets import TARGETS
 
-ROOT = Path(__file__).resolve().parents[2]
-WATCHED = (str(ROOT / "circuits"), str(ROOT / "verifier"))
+GATEWAY = ("device_clock", "frames", "ingest", "live_store", "received", "session")
+WATCHED = (
+    *(str(ROOT / "circuits"), str(ROOT / "verifier")),
+    *(str(ROOT / "prover" / f"{module}.py") for module in GATEWAY),
+)
 MOST = 120
 LONGEST = 2000
 

@@ -34,6 +34,7 @@ ORDINARY = {
     "contract fields": 500,
     "proof": 300,
     "accept": 400,
+    "gateway": 300,
 }
 # executions in the long run; together more than a million
 LONG = {
@@ -46,6 +47,7 @@ LONG = {
     "claim": 350_000,
     "receipt": 250_000,
     "checkpoint": 500_000,
+    "gateway": 20_000,
 }
 LONG_SECONDS = 600  # a campaign that is not done by then ends; the total is still asserted
 LONG_TOTAL = 1_000_000
@@ -83,6 +85,11 @@ DEEP: dict[str, set[str]] = {
     },
     "proof": {"proof", *PROOF_DEEP},
     "accept": {"accepted", "duplicate", "checked", *ACCEPT_DEEP},
+    "gateway": {
+        *("session", "window", "status", "clock", "FRAME", "CHECKPOINT", "EQUIVOCATION"),
+        *("WINDOW_INCOMPLETE", "WINDOW_UNREADABLE", "WINDOW_MISMATCH"),
+        *("DEVICE_MISMATCH", "SCHEMA_MISMATCH"),
+    },
 }
 
 

@@ -109,9 +109,9 @@ MESSAGES: list[tuple[Message, int, bytes]] = [
     (CheckpointFrame(b"c" * 140, SIGNATURE), 0x04, b"c" * 140 + SIGNATURE),
     (CheckpointFrame(b"c" * 188, SIGNATURE), 0x04, b"c" * 188 + SIGNATURE),
     (
-        StatusFrame(2**40, 16, 1536, 7, 9),
+        StatusFrame(2**40, 16, 1536, 7, 9, has_records=True, clocks=3),
         0x05,
-        struct.pack("<QHHII", 2**40, 16, 1536, 7, 9),
+        struct.pack("<QHHIII", 2**40, 0x8010, 1536, 7, 9, 3),
     ),
 ]
 

@@ -290,7 +290,9 @@ def test_the_end_of_an_epoch_that_did_not_come(rig: Rig) -> None:
 
 
 def test_a_status_answer_is_passed_on(rig: Rig) -> None:
-    (event,) = ingest(rig, [StatusFrame(T0_MS, 16, 1000, 2, 3).encode()])
+    (event,) = ingest(
+        rig, [StatusFrame(T0_MS, 16, 1000, 2, 3, has_records=False, clocks=0).encode()]
+    )
     assert (event.kind, event.epoch, event.index, event.end_ms) == ("status", 2, 3, T0_MS)
 
 

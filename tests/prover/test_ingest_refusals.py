@@ -7,7 +7,6 @@ import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from prover.frames import (
     WindowFrame,
     encode_frame,
 )
+from prover.ingest import Event
 from prover.recording import record_log
 from prover.store import open_store
 from prover.twin import TwinSession, checkpoint_frame, epoch_frames
@@ -146,22 +146,43 @@ def test_records_that_no_formula_could_be_proved_over(rig: Rig, place: int) -> N
     assert lost(ingest(rig, [stream])) == {0: InputReason.WINDOW_MISMATCH}
 
 
-def test_another_device_stops_the_gateway(rig: Rig, tmp_path: Path) -> None:
-    other = Sender(make_gateway_rig(tmp_path / "other")).send((3,))
-    for frame in (other.frames[0], other.frames[-1]):
-        error = stopped(partial(ingest, rig, [frame]))
-        assert error.reason is InputReason.DEVICE_MISMATCH
+def told(events: list[Event]) -> list[tuple[str, InputReason | None]]:
+    return [(event.kind, event.reason) for event in events]
+
+
+def test_a_line_with_another_device_only_stores_nothing(rig: Rig, tmp_path: Path) -> None:
+    sender = Sender(make_gateway_rig(tmp_path / "other"))
+    other = sender.send((3,))
+    for frames in ([other.stream], [other.frames[-1]], other.frames * 2):
+        (event,) = ingest(rig, frames)
+        assert (event.kind, event.reason) == ("refused", InputReason.DEVICE_MISMATCH)
+        assert sender.rig.terms.parties.device.hex() in event.message
     with open_store(rig.store) as store:
         assert store.epochs() == []
 
 
-def test_another_schema_stops_the_gateway(rig: Rig) -> None:
+def test_what_other_devices_signed_does_not_stop_the_gateway(
+    rig: Rig, sent: Sent, tmp_path: Path
+) -> None:
+    others = [Sender(make_gateway_rig(tmp_path / name)).send((3,)) for name in ("one", "two")]
+    signed = [one.frames[place] for one in others for place in (0, -1, -2)]
+    for at in range(len(sent.frames), 0, -3):
+        sent.frames[at:at] = signed
+    events = ingest(rig, [sent.stream])
+    assert told(events).count(("refused", InputReason.DEVICE_MISMATCH)) == len(others)
+    assert [place for place in kinds(events) if place[0] != "refused"] == WHOLE
+    assert_holds(rig, sent.made)
+
+
+def test_other_channels_do_not_stop_the_gateway(rig: Rig) -> None:
     schema = rig.terms.schema
     wider = replace(schema, channels=(replace(schema.channels[0], bits=20),))
-    sent = Sender(rig).send((3,), schema=wider)
-    for frame in (sent.frames[0], sent.frames[-1]):
-        error = stopped(partial(ingest, rig, [frame]))
-        assert error.reason is InputReason.SCHEMA_MISMATCH
+    sender = Sender(rig)
+    sent = sender.send((3,), schema=wider, persist=False)
+    assert told(ingest(rig, [sent.stream])) == [("refused", InputReason.SCHEMA_MISMATCH)]
+    right = sender.send((3,), name="right")
+    events = ingest(rig, [sent.frames[0], right.stream])
+    assert kinds(events) == [("refused", None), ("session", None), ("window", 0)]
 
 
 def test_frames_that_nobody_signed_are_refused(rig: Rig, sent: Sent) -> None:

@@ -98,44 +98,54 @@ def check_span(first: Checkpoint, windows: int, terms: Terms) -> None:
         raise Rejected(Reason.CLAIM_SPAN, "first window", expected=expected, got=first.index)
 
 
+def require_sequence(before: Checkpoint, after: Checkpoint) -> None:
+    """Two checkpoints in a row: one epoch, consecutive, flags that stay set, counts that add up."""
+    if (after.epoch, after.index) != (before.epoch, before.index + 1):
+        raise Rejected(
+            Reason.CHECKPOINT_SEQUENCE,
+            expected=f"{before.epoch}/{before.index + 1}",
+            got=f"{after.epoch}/{after.index}",
+        )
+    if before.flags & ~after.flags:
+        raise Rejected(Reason.CHECKPOINT_SEQUENCE, f"flags cleared at {after.index}")
+    records = before.records_in_epoch + after.records_in_window
+    if after.records_in_epoch != records:
+        raise Rejected(
+            Reason.CHECKPOINT_COUNTS,
+            f"checkpoint {after.index}",
+            expected=records,
+            got=after.records_in_epoch,
+        )
+
+
+def require_times(before: Checkpoint, after: Checkpoint, window_ms: int) -> None:
+    """Two checkpoints in a row: time does not go back, the window is at most so many ms long."""
+    if after.start_ms < before.end_ms:
+        raise Rejected(
+            Reason.CHECKPOINT_TIMES,
+            f"checkpoint {after.index}",
+            expected=f">= {before.end_ms}",
+            got=after.start_ms,
+        )
+    if after.end_ms - after.start_ms > window_ms:
+        raise Rejected(
+            Reason.CHECKPOINT_TIMES,
+            f"length of window {before.index}",
+            expected=f"<= {window_ms}",
+            got=after.end_ms - after.start_ms,
+        )
+
+
 def check_sequence(claim: Claim) -> None:
     """Step 4: one epoch, consecutive indices, flags that stay set, counts that add up."""
     for before, after in pairwise(signed.checkpoint for signed in claim.checkpoints):
-        if (after.epoch, after.index) != (before.epoch, before.index + 1):
-            raise Rejected(
-                Reason.CHECKPOINT_SEQUENCE,
-                expected=f"{before.epoch}/{before.index + 1}",
-                got=f"{after.epoch}/{after.index}",
-            )
-        if before.flags & ~after.flags:
-            raise Rejected(Reason.CHECKPOINT_SEQUENCE, f"flags cleared at {after.index}")
-        records = before.records_in_epoch + after.records_in_window
-        if after.records_in_epoch != records:
-            raise Rejected(
-                Reason.CHECKPOINT_COUNTS,
-                f"checkpoint {after.index}",
-                expected=records,
-                got=after.records_in_epoch,
-            )
+        require_sequence(before, after)
 
 
 def check_times(claim: Claim, terms: Terms) -> None:
     """Step 4: times do not go back, and no window is longer than the contract's."""
     for before, after in pairwise(signed.checkpoint for signed in claim.checkpoints):
-        if after.start_ms < before.end_ms:
-            raise Rejected(
-                Reason.CHECKPOINT_TIMES,
-                f"checkpoint {after.index}",
-                expected=f">= {before.end_ms}",
-                got=after.start_ms,
-            )
-        if after.end_ms - after.start_ms > terms.window_ms:
-            raise Rejected(
-                Reason.CHECKPOINT_TIMES,
-                f"length of window {before.index}",
-                expected=f"<= {terms.window_ms}",
-                got=after.end_ms - after.start_ms,
-            )
+        require_times(before, after, terms.window_ms)
 
 
 def check_opening(opening: Checkpoint) -> None:

@@ -5,12 +5,13 @@
  * DEVICE: 153 bytes: channels u8, bits 7 x u8, period_ms u32, schema digest 32, window_ms u32, operator key 32,
  * may_miss u8, seed 32, salt secret 32, now_ms u64.
  * SAMPLES: entries of kind u8 (0 sample, 1 missed, 2 tick, 3 close the window), time_ms u64, and for a sample u32 for
- * every channel. FLASH: 2048 bytes; made if it is not there. RANDOM: as many bytes as are wanted, such as /dev/urandom.
- * Everything little-endian. At the end it prints the stack's high-water mark. Exit status: 0,
+ * every channel. FLASH: its pages, 2048 bytes; made if it is not there. RANDOM: as many bytes as are wanted, such as
+ * /dev/urandom. Everything little-endian. At the end it prints the stack's high-water mark. Exit status: 0,
  * a zkm_status, or 20 and up for the files. */
 #include <string.h>
 
 #include "bytes.h"
+#include "memory_flash.h"
 #include "semihosting.h"
 #include "startup.h"
 #include "uart.h"
@@ -20,6 +21,9 @@
 enum { EXIT_ARGUMENTS = 20, EXIT_DEVICE = 21, EXIT_SAMPLES = 22, EXIT_FLASH = 23 };
 enum { ENTRY_SAMPLE, ENTRY_MISSED, ENTRY_TICK, ENTRY_CLOSE };
 
+/* a board that has to last takes more and larger ones: docs/firmware.md */
+#define PAGES 2U
+#define PAGE_BYTES 1024U
 #define DEVICE_BYTES 153
 #define COMMAND_LINE_BYTES 512
 #define ENTRY_HEAD 9
@@ -33,33 +37,13 @@ static uint8_t command[COMMAND_BYTES];
 static size_t command_size;
 
 /* not the device's memory: a board's flash. A section of its own, so that figures can leave it out. */
-__attribute__((section(".bss.emulated_flash"))) static uint8_t flash[ZKM_PAGE_COUNT][ZKM_PAGE_BYTES];
+__attribute__((section(".bss.emulated_flash"))) static uint8_t flash[PAGES * PAGE_BYTES];
+static zkm_memory_flash pages = {flash, PAGE_BYTES};
 
 static bool draw(void *context, uint8_t *out, size_t size)
 {
     (void)context;
     return zkm_read(random_file, out, size) == size;
-}
-
-static bool flash_read(void *context, uint32_t page, uint8_t *out, size_t size)
-{
-    (void)context;
-    memcpy(out, flash[page], size);
-    return true;
-}
-
-static bool flash_erase(void *context, uint32_t page)
-{
-    (void)context;
-    memset(flash[page], 0xff, ZKM_PAGE_BYTES);
-    return true;
-}
-
-static bool flash_write(void *context, uint32_t page, const uint8_t *data, size_t size)
-{
-    (void)context;
-    memcpy(flash[page], data, size);
-    return true;
 }
 
 static void load_flash(const char *path)
@@ -104,7 +88,10 @@ static void read_arguments(char line[COMMAND_LINE_BYTES], const char *paths[ARGU
 
 static void start(const char *path)
 {
-    static const zkm_port port = {NULL, draw, flash_read, flash_erase, flash_write};
+    static const zkm_port port = {
+        .context = &pages, .random = draw, .flash_read = zkm_memory_flash_read, .flash_erase = zkm_memory_flash_erase,
+        .flash_write = zkm_memory_flash_write, .page_count = PAGES, .page_bytes = PAGE_BYTES,
+    };
     uint8_t bytes[DEVICE_BYTES];
     const int file = zkm_open(path, ZKM_OPEN_READ);
     if (file < 0 || zkm_read(file, bytes, sizeof bytes) != sizeof bytes) {

@@ -7,7 +7,6 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define FLASH_BYTES ((size_t)ZKM_PAGE_COUNT * ZKM_PAGE_BYTES)
 #define HALF_PROGRAMMED 0x55
 
 struct zkm_host {
@@ -21,7 +20,8 @@ struct zkm_host {
     uint64_t worked;
     int source;
     uint64_t draws;
-    uint8_t flash[FLASH_BYTES];
+    uint8_t *flash;
+    size_t flash_bytes;
 };
 
 /* ---- randomness ---- */
@@ -53,9 +53,14 @@ static bool draw(void *context, uint8_t *out, size_t size)
 
 /* ---- flash ---- */
 
-static bool is_page(uint32_t page, size_t size)
+/* null: no such place */
+static uint8_t *place(const zkm_host *host, uint32_t page, uint32_t offset, size_t size)
 {
-    return page < ZKM_PAGE_COUNT && size <= ZKM_PAGE_BYTES;
+    const uint32_t page_bytes = host->port.page_bytes;
+    if (page >= host->port.page_count || offset > page_bytes || size > page_bytes - offset) {
+        return NULL;
+    }
+    return offset % ZKM_FLASH_WORD == 0 ? host->flash + (size_t)page * page_bytes + offset : NULL;
 }
 
 /* One byte of work; false when power goes with it. */
@@ -75,28 +80,31 @@ static bool keep(zkm_host *host)
     if (host->file < 0) {
         return true;
     }
-    return pwrite(host->file, host->flash, FLASH_BYTES, 0) == (ssize_t)FLASH_BYTES && fsync(host->file) == 0;
+    const ssize_t size = pwrite(host->file, host->flash, host->flash_bytes, 0);
+    return size == (ssize_t)host->flash_bytes && fsync(host->file) == 0;
 }
 
-static bool flash_read(void *context, uint32_t page, uint8_t *out, size_t size)
+static bool flash_read(void *context, uint32_t page, uint32_t offset, uint8_t *out, size_t size)
 {
     const zkm_host *const host = context;
-    if (host->dark || host->broken || !is_page(page, size)) {
+    const uint8_t *const start = place(host, page, offset, size);
+    if (host->dark || host->broken || start == NULL) {
         return false;
     }
-    memcpy(out, host->flash + (size_t)page * ZKM_PAGE_BYTES, size);
+    memcpy(out, start, size);
     return true;
 }
 
 static bool flash_erase(void *context, uint32_t page)
 {
     zkm_host *const host = context;
-    if (host->dark || host->broken || !is_page(page, 0)) {
+    const size_t size = host->port.page_bytes;
+    uint8_t *const start = place(host, page, 0, size);
+    if (host->dark || host->broken || start == NULL) {
         return false;
     }
-    uint8_t *const start = host->flash + (size_t)page * ZKM_PAGE_BYTES;
-    for (size_t i = 0; i < ZKM_PAGE_BYTES; i++) {
-        uint8_t *const byte = start + (host->how == ZKM_CUT_FROM_END ? ZKM_PAGE_BYTES - 1 - i : i);
+    for (size_t i = 0; i < size; i++) {
+        uint8_t *const byte = start + (host->how == ZKM_CUT_FROM_END ? size - 1 - i : i);
         if (!work(host)) {
             *byte |= host->how == ZKM_CUT_HALF ? HALF_PROGRAMMED : 0;
             (void)keep(host);
@@ -107,13 +115,13 @@ static bool flash_erase(void *context, uint32_t page)
     return keep(host);
 }
 
-static bool flash_write(void *context, uint32_t page, const uint8_t *data, size_t size)
+static bool flash_write(void *context, uint32_t page, uint32_t offset, const uint8_t *data, size_t size)
 {
     zkm_host *const host = context;
-    if (host->dark || host->broken || !is_page(page, size)) {
+    uint8_t *const start = place(host, page, offset, size);
+    if (host->dark || host->broken || start == NULL || size % ZKM_FLASH_WORD != 0) {
         return false;
     }
-    uint8_t *const start = host->flash + (size_t)page * ZKM_PAGE_BYTES;
     for (size_t i = 0; i < size; i++) {
         if (!work(host)) {
             start[i] &= host->how == ZKM_CUT_HALF ? (uint8_t)(data[i] | HALF_PROGRAMMED) : 0xff;
@@ -129,30 +137,41 @@ static bool flash_write(void *context, uint32_t page, const uint8_t *data, size_
 
 zkm_host *zkm_host_new(void)
 {
+    return zkm_host_with(ZKM_PAGE_COUNT, ZKM_PAGE_BYTES);
+}
+
+zkm_host *zkm_host_with(uint32_t page_count, uint32_t page_bytes)
+{
     zkm_host *const host = calloc(1, sizeof *host);
-    if (host == NULL) {
+    const size_t flash_bytes = (size_t)page_count * page_bytes;
+    uint8_t *const flash = malloc(flash_bytes + 1); /* no pages are no reason to fail: zkm_init says what is wrong */
+    if (host == NULL || flash == NULL) {
+        free(host);
+        free(flash);
         return NULL;
     }
-    memset(host->flash, 0xff, FLASH_BYTES);
+    memset(flash, 0xff, flash_bytes);
+    host->flash = flash;
+    host->flash_bytes = flash_bytes;
     host->file = -1;
     host->left = UINT64_MAX;
     host->port = (zkm_port){
         .context = host, .random = draw, .flash_read = flash_read, .flash_erase = flash_erase,
-        .flash_write = flash_write,
+        .flash_write = flash_write, .page_count = page_count, .page_bytes = page_bytes,
     };
     return host;
 }
 
-zkm_host *zkm_host_open(const char *path)
+zkm_host *zkm_host_open(const char *path, uint32_t page_count, uint32_t page_bytes)
 {
-    zkm_host *const host = zkm_host_new();
+    zkm_host *const host = zkm_host_with(page_count, page_bytes);
     if (host == NULL) {
         return NULL;
     }
     host->file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (host->file >= 0) {
-        const ssize_t size = pread(host->file, host->flash, FLASH_BYTES, 0);
-        if (size == (ssize_t)FLASH_BYTES || (size == 0 && keep(host))) {
+        const ssize_t size = pread(host->file, host->flash, host->flash_bytes + 1, 0);
+        if (size == (ssize_t)host->flash_bytes || (size == 0 && keep(host))) {
             return host;
         }
     }
@@ -169,6 +188,7 @@ void zkm_host_free(zkm_host *host)
     if (host->file >= 0) {
         (void)close(host->file);
     }
+    free(host->flash);
     free(host);
 }
 

@@ -21,13 +21,20 @@ enum {
     ZKM_CUT_FROM_END = 2 /* an erase runs from the page's end */
 };
 
+/* The flash of zkm_host_new. */
+#define ZKM_PAGE_COUNT 2
+#define ZKM_PAGE_BYTES 1024
+
 typedef struct zkm_host zkm_host;
 
 /* A new board with erased flash, randomness from the system, power on; null without memory. */
 zkm_host *zkm_host_new(void);
 
-/* The same with its flash in a file of 2048 bytes, made if there is none, written through; null if it cannot be. */
-zkm_host *zkm_host_open(const char *path);
+/* The same with other pages; zkm_host_boot says whether they will do. */
+zkm_host *zkm_host_with(uint32_t page_count, uint32_t page_bytes);
+
+/* The same with its flash in a file of just its size, made if there is none, written through; null if it cannot be. */
+zkm_host *zkm_host_open(const char *path, uint32_t page_count, uint32_t page_bytes);
 
 /* Wipes the device and gives everything back. */
 void zkm_host_free(zkm_host *host);
@@ -39,7 +46,7 @@ zkm_status zkm_host_boot(
     zkm_host *host, const zkm_config *config, const uint8_t seed[32], const uint8_t salt_secret[32], uint64_t now_ms
 );
 
-/* The 2048 bytes of flash, to look at and to damage. */
+/* The flash, page by page, to look at and to damage. */
 uint8_t *zkm_host_flash(zkm_host *host);
 
 /* Bytes erased and programmed since the last zkm_host_cut_after. */
