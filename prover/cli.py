@@ -11,8 +11,11 @@ import click
 from circuits.errors import BadInput, InputReason
 from prover.commands_circuit import add_circuit_commands
 from prover.commands_ingest import add_device_stream, add_ingest
+from prover.commands_settlement import add_settle
 from verifier.commands_contract import add_contract_show, add_contract_sign
+from verifier.commands_escrow import add_escrow
 from verifier.commands_keys import add_keys_commands
+from verifier.commands_wallet import add_wallet_commands
 from verifier.console import Output, leaf, program, subgroup, utc_text
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 main = program("zkmeter-prover", "Commit to a machine's log, prove agreed outcomes, send claims.")
 add_keys_commands(main, encryption=True)
+add_wallet_commands(main)
+add_escrow(main)
+add_settle(main)
 _device = subgroup(main, "device", "Software devices.")
 _contract = subgroup(main, "contract", "Contracts: fill in, sign, read.")
 add_contract_sign(_contract)
@@ -115,6 +121,7 @@ def import_log(output: Output, log: str, contract: str, store: str, device: str)
         f"epoch {result.epoch}: {result.records} records in windows 0..{result.windows - 1},"
         f" {document['start']} to {document['end']}",
     )
+    output.note(f"commitments by: {result.commitments_by}")
 
 
 @leaf(main, "windows")

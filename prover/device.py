@@ -25,6 +25,7 @@ from circuits.errors import BadInput, InputReason
 from circuits.field import P
 from circuits.gadgets.log_hash import ROW_ROLES
 from circuits.schema import Schema
+from prover.kernels.native import ChainRows, commitments
 from prover.kernels.poseidon import chain_rows
 from prover.log import ImportedWindow, WindowLog
 from verifier.claim import SignedCheckpoint
@@ -101,10 +102,16 @@ class SoftwareDevice:
                 f" (epoch {self.state.epoch})",
             )
 
-    def record_epoch(self, schema: Schema, windows: Sequence[ImportedWindow]) -> SignedEpoch:
+    def record_epoch(
+        self,
+        schema: Schema,
+        windows: Sequence[ImportedWindow],
+        flags: Status = Status.NONE,
+    ) -> SignedEpoch:
         """Commit to the windows of one epoch (at least one, contiguous, in order of time).
 
-        An epoch number is used up only together with a closed, possibly empty, window.
+        An epoch number is used up only together with a closed, possibly empty, window. ``flags``
+        are set from the epoch's opening on.
         """
         if not windows:  # an opening is released together with the first checkpoint after it
             raise BadInput(InputReason.WINDOWS, f"{self.directory}: an epoch without a window")
@@ -112,12 +119,12 @@ class SoftwareDevice:
         if epoch > _LARGEST_EPOCH:
             raise BadInput(InputReason.DEVICE_MISMATCH, f"{self.directory}: no epochs left")
         self.require_later(windows[0].start_ms)
-        opening = self._opening(schema, epoch, windows[0].start_ms)
+        opening = self._opening(schema, epoch, windows[0].start_ms, flags)
         logs = tuple(
             WindowLog(window.records, window_salt(self._secret, epoch, index))
             for index, window in enumerate(windows)
         )
-        chains = chain_values(opening.chain, schema.width, logs)
+        chains = chain_values(opening.chain, schema.width, logs, commitments().rows)
         checkpoints = [opening]
         for window, chain in zip(windows, chains, strict=True):
             last = checkpoints[-1]
@@ -149,7 +156,7 @@ class SoftwareDevice:
         write_atomic(self.directory / STATE_NAME, state.encode(), mode=PRIVATE_MODE)
         self.state = state
 
-    def _opening(self, schema: Schema, epoch: int, start_ms: int) -> Checkpoint:
+    def _opening(self, schema: Schema, epoch: int, start_ms: int, flags: Status) -> Checkpoint:
         state = self.state
         link = Link() if epoch == 0 else Link(state.epoch, state.index, state.end_ms, state.chain)
         blank = Checkpoint(
@@ -162,6 +169,7 @@ class SoftwareDevice:
             end_ms=start_ms,
             schema=schema.digest(),
             chain=ZERO_CHAIN,
+            flags=flags,
             link=link,
         )
         return replace(blank, chain=blank.genesis_chain())
@@ -174,7 +182,10 @@ def has_missed(schema: Schema, records: NDArray[np.uint64]) -> bool:
 
 
 def chain_values(
-    start: tuple[int, ...], width: int, windows: Sequence[WindowLog]
+    start: tuple[int, ...],
+    width: int,
+    windows: Sequence[WindowLog],
+    compute: ChainRows = chain_rows,
 ) -> list[tuple[int, ...]]:
     """The chain value after each window's closing block, from the chain value before the first."""
     blocks: list[NDArray[np.uint64]] = []
@@ -187,7 +198,7 @@ def chain_values(
         ends.append(rows - 1)
     roles = np.full(rows, ROW_ROLES.index(Role.DATA), dtype=np.uint8)
     roles[ends] = ROW_ROLES.index(Role.CLOSING)
-    values = chain_rows(
+    values = compute(
         np.array(start, dtype=np.uint32), np.concatenate(blocks).astype(np.uint32), roles
     )
     return [as_chain(values[end]) for end in ends]

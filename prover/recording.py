@@ -8,19 +8,24 @@ from pathlib import Path
 from circuits.errors import BadInput, InputReason
 from prover.device import SignedEpoch, SoftwareDevice, load_device, locked
 from prover.importer import Progress, cut_windows, read_log
+from prover.kernels.native import commitments
 from prover.store import Store, open_store
 from verifier.contract import Terms
 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What an import recorded; times in ms since 1970 UTC, end exclusive."""
+    """What an import recorded; times in ms since 1970 UTC, end exclusive.
+
+    ``commitments_by`` names what computed the chain values, for people.
+    """
 
     epoch: int
     windows: int
     records: int
     start_ms: int
     end_ms: int
+    commitments_by: str
 
 
 def record_log(
@@ -34,6 +39,7 @@ def record_log(
 
     Any ``BadInput`` leaves device and store as they were.
     """
+    commitments_by = commitments().by  # before anything is read: it may be unusable
     with locked(device_directory):
         device = load_device(device_directory)
         if device.public_key != terms.parties.device:
@@ -50,7 +56,12 @@ def record_log(
             _keep(store, terms, device, made)
     last = made.checkpoints[-1].checkpoint
     return ImportResult(
-        made.epoch, len(made.windows), last.records_in_epoch, imported.start_ms, last.end_ms
+        made.epoch,
+        len(made.windows),
+        last.records_in_epoch,
+        imported.start_ms,
+        last.end_ms,
+        commitments_by,
     )
 
 
