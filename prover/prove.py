@@ -40,7 +40,7 @@ from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
 from prover.state import Openings
-from prover.witness import fill_trace
+from prover.witness import fill_trace, wrong_window
 from verifier.kernel.fri import layer_shift
 from verifier.kernel.parameters import ParameterSet
 from verifier.kernel.proof import PROOF_TAG, PROOF_VERSION, Shape
@@ -188,6 +188,10 @@ def _unsatisfied(
     rows = shape.rows - random_rows - 1
     failures = check_trace(circuit, trace, statement.public_inputs(circuit), rows, limit=1)
     what = f"constraint {failures[0].constraint!r} fails" if failures else "constraints fail"
+    wrong = wrong_window(statement, trace)
+    if wrong is not None:
+        place = statement.checkpoints[wrong + 1]
+        what += f" (window {place.index - 1} of epoch {place.epoch} is not the one that was signed)"
     return BadInput(InputReason.STORE_CORRUPT, f"the log does not satisfy the statement: {what}")
 
 

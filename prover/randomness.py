@@ -1,4 +1,7 @@
-"""Uniform field elements and salts from the operating system, fresh for every proof."""
+"""Uniform field elements and salts, fresh for every proof; all from the operating system.
+
+Nothing is kept between two calls, so processes that fork from one another share nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import os
 import numpy as np
 
 from circuits.field import P
+from prover.kernels.expansion import SEED_BYTES, expand
 from prover.kernels.montgomery import Words
 
 
@@ -22,5 +26,5 @@ def random_elements(*shape: int) -> Words:
 
 
 def random_salts(count: int) -> Words:
-    """``count`` salts of 32 bytes as words (count, 8)."""
-    return np.frombuffer(os.urandom(32 * count), dtype="<u4").reshape(count, 8)
+    """``count`` salts of 32 bytes as words (count, 8), expanded from a seed for this call only."""
+    return expand(os.urandom(SEED_BYTES), count)

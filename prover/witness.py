@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.chain import pack_records
+from circuits.chain import CHAIN_ELEMENTS, pack_records
 from circuits.circuit import Circuit, Trace
 from circuits.errors import BadInput, InputReason
+from circuits.field import P
 from circuits.gadgets.log_hash import row_roles
 from circuits.schema import BLOCK_ELEMENTS
 from circuits.state import chain_before, state_blocks
@@ -32,9 +33,9 @@ def fill_trace(
     """The trace (columns, 2^log2_rows); its last ``random_rows`` rows are uniform in every column.
 
     ``windows`` are the raw records between the statement's checkpoints, ``state`` the openings of
-    what is carried before and after them. Only their sizes are checked here (``BadInput``
-    STORE_CORRUPT: the kernels index by them); another wrong log or state gives a trace that
-    violates constraints.
+    what is carried before and after them. Only their sizes are checked here, and that they are
+    field elements (``BadInput`` STORE_CORRUPT: the kernels rely on both); another wrong log or
+    state gives a trace that violates constraints.
     """
     _require_state(circuit, statement, state)
     layout = statement.layout(circuit)
@@ -54,19 +55,38 @@ def fill_trace(
     )
     for fill in circuit.fillers:
         fill(trace)
-    first, roles, start = statement.checkpoints[0], row_roles(layout), layout.state_rows
-    if state is not None:
-        chain = np.array(chain_before(first))
-        fill_log_hash(trace.columns[:, :start], chain, before, roles[:start], start)
-    fill_log_hash(
-        trace.columns[:, start:],
-        np.array(first.chain),
-        np.concatenate([blocks, after]),
-        roles[start:],
-        usable - start,
-    )
+    hashed = np.concatenate([trace.blocks, after])
+    _fill_hash(trace, statement, hashed, usable)
     trace.columns[:, usable:] = random_elements(circuit.column_count, random_rows)
     return trace
+
+
+def wrong_window(statement: Statement, trace: Trace) -> int | None:
+    """The first window whose records do not lead to its signed chain value; None if all do."""
+    ends = trace.columns[:CHAIN_ELEMENTS, trace.layout.closing + 1].T
+    signed = np.array([checkpoint.chain for checkpoint in statement.checkpoints[1:]])
+    wrong = np.flatnonzero((ends != signed).any(axis=1))
+    return int(wrong[0]) if len(wrong) else None
+
+
+def _fill_hash(trace: Trace, statement: Statement, blocks: Words, usable: int) -> None:
+    """The hash columns of the usable rows: each window from where its checkpoint says.
+
+    Where a window does not lead to the next checkpoint, the chain flows on from what it leads to:
+    the trace is then that of the log as it is, and its end is not the one that was signed.
+    """
+    layout, checkpoints = trace.layout, statement.checkpoints
+    roles = row_roles(layout)
+    firsts = np.concatenate([[0, layout.state_rows], layout.closing + 1])
+    pieces = np.stack([firsts, np.diff(firsts, append=usable)], axis=1)
+    chains = [chain_before(checkpoints[0]), *(place.chain for place in checkpoints)]
+    starts = np.array(chains, dtype=np.uint32)
+    ends = fill_log_hash(trace.columns, pieces, starts, blocks, roles)
+    wrong = np.flatnonzero((ends[1:-1] != starts[2:]).any(axis=1)) + 1
+    if len(wrong):
+        row = firsts[wrong[0] + 1]
+        rest = np.array([[row, usable - row]])
+        fill_log_hash(trace.columns, rest, ends[wrong[:1]], blocks, roles)
 
 
 def _require_state(circuit: Circuit, statement: Statement, state: Openings | None) -> None:
@@ -81,7 +101,10 @@ def _log_blocks(circuit: Circuit, windows: Sequence[WindowLog]) -> Words:
     pieces: list[NDArray[np.uint64]] = []
     for window in windows:
         pieces += [pack_records(window.records, width), window.salt.reshape(1, BLOCK_ELEMENTS)]
-    return np.concatenate(pieces).astype(np.uint32)
+    blocks = np.concatenate(pieces)
+    if (blocks >= P).any():
+        raise BadInput(InputReason.STORE_CORRUPT, "the log holds more than a field element")
+    return blocks.astype(np.uint32)
 
 
 def _state_blocks(circuit: Circuit, state: Openings | None, side: int) -> Words:

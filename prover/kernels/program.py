@@ -1,8 +1,9 @@
 """Constraint programs: a small register machine over blocks of rows.
 
-``assemble`` lowers a circuit's forms and products to straight-line instructions once per circuit;
-``evaluate`` runs them over every row of a coset, 128 rows per register, so that a register stays in
-cache and the dispatch is paid once per block. Registers hold Montgomery form.
+``assemble`` lowers a circuit once (``prover.kernels.lowering``); ``evaluate`` runs the instructions
+over every row of a coset. A block's cells are transposed to columns once, so that every operand is
+a plain load, that of the next row one word further; registers and cells lie in one file that stays
+in cache, and the dispatch is paid once per block.
 """
 
 from __future__ import annotations
@@ -17,238 +18,279 @@ from numpy.typing import NDArray
 from circuits.circuit import Circuit
 from circuits.expression import AtomKind
 from circuits.field import DEGREE, Array, P, extension_powers
-from prover.kernels.montgomery import R_SQUARED, Words, add, multiply, subtract, to_montgomery
+from prover.kernels import rows, vector
+from prover.kernels.lowering import DOT, SUM, Constant, Instruction, Lowering
+from prover.kernels.montgomery import Words, multiply
+from prover.kernels.rows import BLOCK, CENTER, PART
+from prover.kernels.vector import LANES
 
-BLOCK = 128
-(
-    _LOAD,
-    _LOAD_NEXT,
-    _LOAD_SELECTOR,
-    _SET,
-    _ADD,
-    _SUBTRACT,
-    _ADD_SCALED,
-    _MULTIPLY,
-    _EMIT,
-) = range(9)
+_R = 2**32 % P
+_P = np.uint64(P)
+_STRIDE = BLOCK + LANES  # a column of a block and its next row, in whole cache lines
+_STRIP = 64  # blocks that share one file
+_TASKS = 8  # that a short trace is still divided into
 
 
 @dataclass(frozen=True)
 class Program:
-    """Instructions (count, 4): operation, target register, two operands.
+    """Instructions (count, 5): operation, target, and how many terms are added, subtracted, scaled.
 
-    ``constants`` are canonical; the first of them belong to forms, whose public inputs are added
-    per proof through ``public_terms`` (constant index, public index, coefficient).
+    ``operands`` are flat positions in the file, in order of use, ``coefficients`` those of the
+    scaled terms. There is a constant for each instruction and one for each constraint:
+    (values[k] + publics) * scales[k] mod p + offsets[k], where ``public_terms`` hold (constant,
+    public input, coefficient). ``emissions`` (count, 3) hold (value, constraint, factor): the
+    weight of an emitted value is the sum of its factor * alpha^constraint.
     """
 
-    code: NDArray[np.int32]
-    constants: Array
+    code: NDArray[np.int64]
+    operands: NDArray[np.int64]
+    coefficients: NDArray[np.int64]
+    values: Array
+    scales: Array
+    offsets: Array
     public_terms: list[tuple[int, int, int]]
+    emissions: Array
+    emitted: int
     registers: int
-    constraints: int
+    trace_groups: int
+    selector_groups: int
 
 
-class _Assembler:
-    """Lowers forms on first use, in constraint order, so that values die young."""
-
-    def __init__(self, circuit: Circuit) -> None:
-        self.graph = circuit.graph
-        self.code: list[list[int]] = []
-        self.constants: list[int] = []
-        self.public_terms: list[tuple[int, int, int]] = []
-        self.atoms: dict[int, int] = {}
-        self.forms: dict[int, int] = {}
-        self.virtual = 0
-
-    def new(self) -> int:
-        self.virtual += 1
-        return self.virtual - 1
-
-    def constant(self, value: int) -> int:
-        self.constants.append(value)
-        return len(self.constants) - 1
-
-    def atom(self, index: int) -> int:
-        known = self.atoms.get(index)
-        if known is not None:
-            return known
-        atom = self.graph.atoms[index]
-        if atom.kind is AtomKind.PRODUCT:
-            left, right = self.form(atom.index), self.form(atom.other)
-            register = self.new()
-            self.code.append([_MULTIPLY, register, left, right])
-        else:
-            register = self.new()
-            operation = {
-                AtomKind.COLUMN: _LOAD,
-                AtomKind.NEXT: _LOAD_NEXT,
-                AtomKind.SELECTOR: _LOAD_SELECTOR,
-            }[atom.kind]
-            self.code.append([operation, register, atom.index, 0])
-        self.atoms[index] = register
-        return register
-
-    def form(self, index: int) -> int:
-        known = self.forms.get(index)
-        if known is not None:
-            return known
-        form = self.graph.forms[index]
-        if form.constant == 0 and len(form.terms) == 1:
-            atom, coefficient = form.terms[0]
-            if coefficient == 1 and self.graph.atoms[atom].kind is not AtomKind.PUBLIC:
-                return self.atom(atom)
-        place = self.constant(form.constant)
-        operands = []
-        for atom, coefficient in form.terms:
-            if self.graph.atoms[atom].kind is AtomKind.PUBLIC:
-                self.public_terms.append((place, self.graph.atoms[atom].index, coefficient))
-            else:
-                operands.append((self.atom(atom), coefficient))
-        register = self.new()
-        self.code.append([_SET, register, place, 0])
-        for operand, coefficient in operands:
-            if coefficient == 1:
-                self.code.append([_ADD, register, operand, 0])
-            elif coefficient == P - 1:
-                self.code.append([_SUBTRACT, register, operand, 0])
-            else:
-                scale = self.constant(coefficient)
-                self.code.append([_ADD_SCALED, register, operand, scale])
-        self.forms[index] = register
-        return register
-
-
-def _reads(instruction: list[int]) -> list[int]:
-    operation, target, a, b = instruction
-    if operation in (_ADD, _SUBTRACT, _ADD_SCALED):
-        return [target, a]
-    if operation == _MULTIPLY:
-        return [a, b]
-    return [target] if operation == _EMIT else []
-
-
-def _allocate(code: list[list[int]]) -> tuple[NDArray[np.int32], int]:
-    """Virtual registers onto few real ones: a register is free again after its last use."""
-    last: dict[int, int] = {}
-    for at, instruction in enumerate(code):
-        for register in (instruction[1], *_reads(instruction)):
-            last[register] = at
+def _allocate(instructions: list[Instruction]) -> tuple[dict[int, int], int]:
+    """Virtual registers onto few real ones: a register is free again at its last use."""
+    last = {}
+    for at, instruction in enumerate(instructions):
+        for place in (instruction.target, *instruction.reads()):
+            last[place] = at
     real: dict[int, int] = {}
     free: list[int] = []
     count = 0
-    out = []
-    for at, instruction in enumerate(code):
-        operation, target, a, b = instruction
-        if target not in real:
+    for at, instruction in enumerate(instructions):
+        # all operands have been read when the target is written
+        free += {real[place] for place in instruction.reads() if place >= 0 and last[place] == at}
+        if instruction.target >= 0:
             if not free:
                 free.append(count)
                 count += 1
-            real[target] = free.pop()
-        registers = _reads(instruction)
-        mapped = [operation, real[target], a, b]
-        if operation in (_ADD, _SUBTRACT, _ADD_SCALED, _MULTIPLY):
-            mapped[2] = real[a]
-        if operation == _MULTIPLY:
-            mapped[3] = real[b]
-        out.append(mapped)
-        for register in {target, *registers}:
-            if last[register] == at:
-                free.append(real[register])
-    return np.array(out, dtype=np.int32), count
+            real[instruction.target] = free.pop()
+            if last[instruction.target] == at:
+                free.append(real[instruction.target])
+    return real, count
+
+
+def _encode(
+    instructions: list[Instruction], real: dict[int, int], cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Code, operands and coefficients; ``cells`` is where the trace begins in the file."""
+
+    def position(place: int) -> int:
+        if place >= 0:
+            return real[place] * BLOCK
+        column, following = divmod(-1 - place, 2)
+        return cells + column * _STRIDE + following
+
+    code, operands, coefficients = [], [], []
+    for made in instructions:
+        width = 2 if made.operation == DOT else 1
+        counts = [len(made.positive) // width, len(made.negative) // width, len(made.scaled)]
+        target = position(made.target) if made.target >= 0 else 0
+        code.append([made.operation, target, *counts])
+        operands += [position(place) for place in made.reads()]
+        coefficients += [factor for _, factor in made.scaled]
+    return (
+        np.array(code, dtype=np.int64).reshape(-1, 5),
+        np.array(operands, dtype=np.int64),
+        np.array(coefficients, dtype=np.int64),
+    )
 
 
 def assemble(circuit: Circuit) -> Program:
     """The program of a circuit."""
-    assembler = _Assembler(circuit)
+    lowering = Lowering(circuit)
+    lowering.run()
+    real, registers = _allocate(lowering.instructions)
+    code, operands, coefficients = _encode(lowering.instructions, real, registers * BLOCK)
+    constants = [instruction.constant for instruction in lowering.instructions]
     for index, constraint in enumerate(circuit.constraints):
-        register = assembler.form(constraint.form)
-        assembler.code.append([_EMIT, register, index, 0])
-    code, registers = _allocate(assembler.code)
+        constants.append(Constant())
+        if index in lowering.distributed:
+            form = circuit.graph.forms[constraint.form]
+            atoms = [(circuit.graph.atoms[atom], c) for atom, c in form.terms]
+            publics = [(atom.index, c) for atom, c in atoms if atom.kind is AtomKind.PUBLIC]
+            constants[-1] = Constant(form.constant, publics)
+    emissions = [
+        # two reductions follow, the second in the product with the row's factor
+        (value, constraint, coefficient * pow(_R, 2 - emission.power, P) % P)
+        for value, emission in enumerate(lowering.emissions)
+        for constraint, coefficient in emission.sources
+    ]
     return Program(
         code,
-        np.array(assembler.constants, dtype=np.uint64),
-        assembler.public_terms,
+        operands,
+        coefficients,
+        np.array([constant.value for constant in constants], dtype=np.uint64),
+        np.array([pow(_R, constant.power, P) for constant in constants], dtype=np.uint64),
+        np.array([constant.offset for constant in constants], dtype=np.uint64),
+        [(k, public, c) for k, made in enumerate(constants) for public, c in made.publics],
+        np.array(emissions, dtype=np.uint64).reshape(-1, 3),
+        len(lowering.emissions),
         registers,
-        len(circuit.constraints),
+        lowering.first_selector // LANES,
+        -(-len(circuit.selectors) // LANES),
     )
+
+
+@njit(cache=True)
+def _aligned(words: int) -> Any:
+    """``words`` uninitialised words that begin on a cache line."""
+    out = np.empty(words + LANES, dtype=np.uint32)
+    first = -(out.ctypes.data // 4) % LANES
+    return out[first : first + words]
+
+
+@njit(cache=True)
+def _transpose_block(cells: Any, start: int, width: int, file: Any, place: int) -> None:
+    """Rows start .. start + width of (groups, rows, 16), and the one behind, as columns."""
+    groups, count, _ = cells.shape
+    whole = width // LANES * LANES
+    following = (start + width) % count
+    for group in range(groups):
+        column = place + group * LANES * _STRIDE
+        for k in range(0, whole, LANES):
+            source = (group * count + start + k) * LANES
+            vector.transpose(cells, source, file, column + k, _STRIDE)
+        for lane in range(LANES):
+            for k in range(whole, width):
+                file[column + lane * _STRIDE + k] = cells[group, start + k, lane]
+            file[column + lane * _STRIDE + width] = cells[group, following, lane]
+
+
+@njit(cache=True)
+def _emit(operands: Any, count: int, weights: Any, file: Any, sums: Any) -> None:
+    """sums[e] += weights[k, e] * (value k - CENTER), folded so that a next time fits."""
+    for part in range(0, BLOCK, PART):
+        s0 = rows.load_sums(sums, part)
+        s1 = rows.load_sums(sums, part + BLOCK)
+        s2 = rows.load_sums(sums, part + 2 * BLOCK)
+        s3 = rows.load_sums(sums, part + 3 * BLOCK)
+        s4 = rows.load_sums(sums, part + 4 * BLOCK)
+        s5 = rows.load_sums(sums, part + 5 * BLOCK)
+        for k in range(count):
+            x = rows.center(rows.load_part(file, operands[k] + part))
+            s0 = rows.add_scaled(s0, x, weights[k, 0])
+            s1 = rows.add_scaled(s1, x, weights[k, 1])
+            s2 = rows.add_scaled(s2, x, weights[k, 2])
+            s3 = rows.add_scaled(s3, x, weights[k, 3])
+            s4 = rows.add_scaled(s4, x, weights[k, 4])
+            s5 = rows.add_scaled(s5, x, weights[k, 5])
+        rows.store_sums(sums, part, rows.fold(s0))
+        rows.store_sums(sums, part + BLOCK, rows.fold(s1))
+        rows.store_sums(sums, part + 2 * BLOCK, rows.fold(s2))
+        rows.store_sums(sums, part + 3 * BLOCK, rows.fold(s3))
+        rows.store_sums(sums, part + 4 * BLOCK, rows.fold(s4))
+        rows.store_sums(sums, part + 5 * BLOCK, rows.fold(s5))
 
 
 @njit(cache=True)
 def _run_block(
     code: Any,
+    operands: Any,
+    coefficients: Any,
     constants: Any,
     weights: Any,
-    trace: Any,
-    selectors: Any,
-    start: int,
-    width: int,
-    registers: Any,
+    file: Any,
     sums: Any,
 ) -> None:
-    rows = trace.shape[1]
-    for e in range(6):
-        sums[e, :] = 0
+    term, scale, value = 0, 0, 0
     for at in range(code.shape[0]):
-        operation, target, a, b = code[at, 0], code[at, 1], code[at, 2], code[at, 3]
-        out = registers[target]
-        if operation == _LOAD:
-            for k in range(width):
-                out[k] = multiply(trace[a >> 4, start + k, a & 15], R_SQUARED)
-        elif operation == _LOAD_NEXT:
-            for k in range(width):
-                row = start + k + 1
-                row = row if row < rows else 0
-                out[k] = multiply(trace[a >> 4, row, a & 15], R_SQUARED)
-        elif operation == _LOAD_SELECTOR:
-            for k in range(width):
-                out[k] = multiply(selectors[a >> 4, start + k, a & 15], R_SQUARED)
-        elif operation == _SET:
-            out[:] = constants[a]
-        elif operation == _ADD:
-            x = registers[a]
-            for k in range(BLOCK):
-                out[k] = add(out[k], x[k])
-        elif operation == _SUBTRACT:
-            x = registers[a]
-            for k in range(BLOCK):
-                out[k] = subtract(out[k], x[k])
-        elif operation == _ADD_SCALED:
-            x, scale = registers[a], constants[b]
-            for k in range(BLOCK):
-                out[k] = add(out[k], multiply(x[k], scale))
-        elif operation == _MULTIPLY:
-            x, y = registers[a], registers[b]
-            for k in range(BLOCK):
-                out[k] = multiply(x[k], y[k])
+        operation, target = code[at, 0], code[at, 1]
+        added, taken, scaled = code[at, 2], code[at, 3], code[at, 4]
+        if operation == SUM:
+            x = rows.fill(np.uint32(constants[at]))
+            for _ in range(added):
+                x = rows.add(x, rows.load(file, operands[term]))
+                term += 1
+            for _ in range(taken):
+                x = rows.subtract(x, rows.load(file, operands[term]))
+                term += 1
+            rows.store(file, target, x)
+        elif operation == DOT:
+            total = rows.start(constants[at])
+            for _ in range(added):
+                a, b = rows.load(file, operands[term]), rows.load(file, operands[term + 1])
+                total = rows.add_product(total, a, b)
+                term += 2
+            for _ in range(taken):
+                a, b = rows.load(file, operands[term]), rows.load(file, operands[term + 1])
+                total = rows.subtract_product(total, a, b)
+                term += 2
+            for _ in range(scaled):
+                x = rows.load(file, operands[term])
+                total = rows.add_scaled(total, x, coefficients[scale])
+                term += 1
+                scale += 1
+            rows.store(file, target, rows.reduce(total))
         else:
-            for e in range(6):
-                weight, total = weights[a, e], sums[e]
-                for k in range(BLOCK):
-                    total[k] = add(total[k], multiply(out[k], weight))
+            _emit(operands[term:], added, weights[value:], file, sums)
+            term += added
+            value += added
+
+
+@njit(cache=True)
+def _finish_block(sums: Any, reduced: Any, factors: Any, start: int, width: int, out: Any) -> None:
+    for at in range(0, 6 * BLOCK, PART):
+        rows.store(reduced, at, rows.reduce(rows.lift(rows.load_sums(sums, at))))
+    for k in range(width):
+        for e in range(6):
+            out[start + k, e] = multiply(reduced[e * BLOCK + k], factors[start + k])
 
 
 @njit(cache=True, parallel=True)
 def _evaluate(
     code: Any,
+    operands: Any,
+    coefficients: Any,
     constants: Any,
     weights: Any,
+    total: Any,
     trace: Any,
     selectors: Any,
     factors: Any,
-    register_count: int,
+    registers: int,
     out: Any,
 ) -> None:
-    rows = trace.shape[1]
-    for block in prange((rows + BLOCK - 1) // BLOCK):
-        registers = np.empty((register_count, BLOCK), dtype=np.uint32)
-        sums = np.empty((6, BLOCK), dtype=np.uint32)
-        start = block * BLOCK
-        width = min(BLOCK, rows - start)
-        _run_block(code, constants, weights, trace, selectors, start, width, registers, sums)
-        for k in range(width):
+    count = trace.shape[1]
+    blocks = (count + BLOCK - 1) // BLOCK
+    strip = max(1, min(_STRIP, blocks // _TASKS))
+    cells = registers * BLOCK
+    behind = cells + trace.shape[0] * LANES * _STRIDE
+    for task in prange((blocks + strip - 1) // strip):
+        file = _aligned(behind + selectors.shape[0] * LANES * _STRIDE)
+        sums = _aligned(12 * BLOCK).view(np.int64)
+        reduced = np.empty(6 * BLOCK, dtype=np.uint32)
+        for block in range(task * strip, min((task + 1) * strip, blocks)):
+            start = block * BLOCK
+            width = min(BLOCK, count - start)
+            _transpose_block(trace, start, width, file, cells)
+            _transpose_block(selectors, start, width, file, behind)
             for e in range(6):
-                # Montgomery sum times canonical factor is canonical
-                out[start + k, e] = multiply(sums[e, k], factors[start + k])
+                sums[e * BLOCK : (e + 1) * BLOCK] = total[e]
+            _run_block(code, operands, coefficients, constants, weights, file, sums)
+            _finish_block(sums, reduced, factors, start, width, out)
+
+
+def _weights(program: Program, constants: Array, alpha: Array) -> tuple[NDArray[np.int64], Array]:
+    """Centered weights (emitted, 6) of the emitted values, and what the sums begin with (6,)."""
+    powers = extension_powers(alpha, len(constants))
+    value, constraint, factor = program.emissions.T
+    weights = np.zeros((program.emitted, DEGREE), dtype=np.uint64)
+    # a value belongs to fewer constraints than would overflow
+    np.add.at(weights, value.astype(np.intp), powers[constraint] * factor[:, None] % _P)
+    weights %= _P
+    fixed = (powers * constants[:, None] % _P).sum(axis=0) % _P * np.uint64(_R * _R % P)
+    total = (fixed + weights.sum(axis=0) % _P * np.uint64(CENTER)) % _P
+    signed = weights.astype(np.int64)
+    return np.where(signed > CENTER, signed - P, signed), total
 
 
 def evaluate(
@@ -261,20 +303,31 @@ def evaluate(
 ) -> Words:
     """sum alpha^i C_i(x) * factor(x) over one coset: canonical (rows, 6).
 
-    ``trace`` and ``selectors`` are (groups, rows, 16), ``factors`` canonical (rows,).
+    ``trace`` and ``selectors`` are (groups, rows, 16), ``factors`` canonical (rows,); the row after
+    the last is the first. ``ValueError`` for another shape than the program reads.
     """
-    constants = program.constants.copy()
+    count = trace.shape[1]
+    whole = trace.shape == (program.trace_groups, count, LANES) and factors.shape == (count,)
+    public = selectors.shape[0] >= program.selector_groups and selectors.shape[1:] == (count, LANES)
+    if not (whole and public):
+        # compiled code indexes without bounds checks
+        raise ValueError("the program reads another shape of trace, selectors or factors")
+    constants = program.values.copy()
     for place, public, coefficient in program.public_terms:
         constants[place] = (int(constants[place]) + coefficient * int(publics[public])) % P
-    weights = to_montgomery(extension_powers(alpha, program.constraints))
-    out = np.empty((trace.shape[1], DEGREE), dtype=np.uint32)
+    constants = constants * program.scales % _P + program.offsets
+    weights, total = _weights(program, constants[len(program.code) :], alpha)
+    out = np.empty((count, DEGREE), dtype=np.uint32)
     _evaluate(
         program.code,
-        to_montgomery(constants),
+        program.operands,
+        program.coefficients,
+        constants,
         weights,
-        trace,
-        selectors,
-        factors,
+        total.astype(np.int64),
+        np.ascontiguousarray(trace),
+        np.ascontiguousarray(selectors),
+        np.ascontiguousarray(factors),
         program.registers,
         out,
     )

@@ -238,3 +238,26 @@ def compress_rows(_typing: Any, state: Any, words: Any, index: Any, count: Any, 
         return context.get_dummy_value()
 
     return types.void(state, words, types.intp, types.uint32, types.uint32), generate
+
+
+@_intrinsic
+def transpose(_typing: Any, array: Any, index: Any, out: Any, place: Any, stride: Any) -> Any:
+    """Sixteen rows of 16 words, contiguous from flat ``index``, as 16 columns of ``out``.
+
+    Column k begins at flat ``place`` + k * ``stride``; both arrays C-contiguous ``uint32``.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        source = _pointer(context, builder, kinds[0], values[0], values[1])
+        rows = _vectors_at(builder, source, LANES)
+        for bit in (8, 4, 2, 1):
+            rows = _exchange(builder, rows, bit)
+        where = values[3]
+        for vector in rows:
+            target = _pointer(context, builder, kinds[2], values[2], where)
+            builder.store(vector, target).align = 4
+            where = builder.add(where, values[4])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, out, types.intp, types.intp), generate

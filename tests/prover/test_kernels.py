@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from circuits.chain import Role, absorb, sample_elements
+from circuits.chain import sample_elements
 from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
 from circuits.evaluate import interpreter
@@ -25,12 +25,10 @@ from circuits.field import (
     powers,
     root_of_unity,
 )
-from circuits.gadgets import log_hash
-from circuits.layout import Layout
 from circuits.schema import Schema
-from prover.kernels import blake2s, montgomery, ntt, poseidon, program, vector
+from prover.kernels import blake2s, montgomery, ntt, program, vector
 from prover.kernels.montgomery import Words
-from prover.randomness import random_elements, random_salts
+from prover.randomness import random_salts
 from tests.circuits.logs import channel
 from verifier.kernel.transcript import grinding_ok
 
@@ -228,44 +226,6 @@ def test_grinding_finds_the_first_nonce(bits: int) -> None:
     assert not any(grinding_ok(state, k, bits) for k in range(nonce))
 
 
-# Poseidon
-
-
-def test_chain_against_absorb() -> None:
-    start = sample_elements(b"", b"start", 8)
-    blocks = columns(8, 20).T.copy()
-    roles = (np.arange(20) % 3).astype(np.uint8)
-    assert set(log_hash.ROW_ROLES) == set(Role) - {Role.GENESIS}
-    chain, expected = start, []
-    for block, role in zip(blocks, roles, strict=True):
-        chain = absorb(chain, block.astype(np.uint64), log_hash.ROW_ROLES[role])
-        expected.append(chain.tolist())
-    assert poseidon.chain_rows(start, blocks, roles).tolist() == expected
-
-
-def test_a_block_of_no_known_role_never_reaches_a_kernel() -> None:
-    # compiled code indexes without bounds checks
-    blocks = columns(8, 3).T.copy()
-    for roles in ([0, 1, 3], [0, 1], [255, 0, 0]):
-        with pytest.raises(ValueError, match="known role"):
-            poseidon.chain_rows(np.zeros(8), blocks, np.array(roles, dtype=np.uint8))
-
-
-@pytest.mark.parametrize("rows", [1, 6, 11])
-def test_hash_columns_against_the_reference(rows: int) -> None:
-    # fewer rows than blocks, exactly as many, and padding rows behind them; rows of all roles
-    layout = Layout.from_counts([9], 4, True, state_rows=1)
-    roles = log_hash.row_roles(layout)
-    assert roles.tolist() == [2, 0, 0, 0, 1, 2]
-    blocks = columns(8, len(roles)).T.copy()
-    start = sample_elements(b"", b"start", 8)
-    fast = np.zeros((log_hash.COLUMN_COUNT, rows + 1), dtype=np.uint32)
-    plain = np.zeros_like(fast)
-    log_hash.fill_log_hash(plain, start, blocks, roles, rows)
-    poseidon.fill_log_hash(fast, start, blocks, roles, rows)
-    assert np.array_equal(fast, plain)
-
-
 # constraint programs
 
 
@@ -325,25 +285,6 @@ def test_one_program_serves_any_public_input() -> None:
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, second)
-
-
-# randomness
-
-
-def test_random_elements_are_canonical_and_fresh() -> None:
-    drawn = random_elements(3, 4000)
-    assert drawn.shape == (3, 4000)
-    assert int(drawn.max()) < P
-    assert 0.45 < float((drawn < P // 2).mean()) < 0.55
-    assert not np.array_equal(drawn, random_elements(3, 4000))
-    assert random_elements(0, 5).shape == (0, 5)
-
-
-def test_salts_are_fresh() -> None:
-    salts = random_salts(50)
-    assert salts.shape == (50, 8)
-    assert len({row.tobytes() for row in salts}) == 50
-    assert not np.array_equal(salts, random_salts(50))
 
 
 def test_the_coset_is_undone() -> None:
