@@ -98,12 +98,17 @@ demo: venv $(if $(filter qemu,$(DEVICE)),firmware-tools) ## the main job on real
 	fi
 	@$(BIN)/python -m examples.demo --device "$(DEVICE)" $(if $(CSV),--csv "$(CSV)")
 
+# The same goes for Node.js and the official TypeScript SDK of IOTA, which check the settlement.
+.PHONY: node-tools
+node-tools: venv
+	@$(BIN)/python -m tests.iota.node_tools
+
 .PHONY: test
-test: check firmware-tools ## every check and every test
+test: check firmware-tools node-tools ## every check and every test
 	@$(BIN)/python -m pytest
 
 .PHONY: test-long
-test-long: check firmware-tools ## as `test`, with the tests that take minutes
+test-long: check firmware-tools node-tools ## as `test`, with the tests that take minutes
 	@$(BIN)/python -m pytest -m ''
 
 .PHONY: check
@@ -127,12 +132,14 @@ vectors: venv ## make the project's own vectors in tests/vectors anew
 lock: ## pin the newest versions that fit pyproject.toml
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/pip install --quiet --disable-pip-version-check uv
-	@$(COMPILE) --upgrade --extra prover --extra demo --extra dev \
+	@$(COMPILE) --upgrade --extra prover --extra demo --extra iota --extra dev \
 		--output-file requirements/dev.lock pyproject.toml
 	@$(COMPILE) --upgrade --constraint requirements/dev.lock \
 		--output-file requirements/verifier.lock pyproject.toml
 	@$(COMPILE) --upgrade --no-deps --no-annotate \
 		--output-file requirements/demo-data.lock requirements/demo-data.in
+	@$(COMPILE) --upgrade --no-deps --no-annotate \
+		--output-file requirements/node.lock requirements/node.in
 	@rm -rf build/lock
 
 .PHONY: clean

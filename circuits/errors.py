@@ -135,6 +135,13 @@ class InputReason(StrEnum):
     WINDOW_INCOMPLETE = "WINDOW_INCOMPLETE"
     WINDOW_UNREADABLE = "WINDOW_UNREADABLE"
     WINDOW_MISMATCH = "WINDOW_MISMATCH"
+    # settlement on IOTA
+    IOTA_SDK = "IOTA_SDK"
+    WALLET = "WALLET"
+    IOTA_SIGNATURE = "IOTA_SIGNATURE"
+    IOTA_NODE = "IOTA_NODE"
+    SETTLEMENT_PLAN = "SETTLEMENT_PLAN"
+    ANCHOR = "ANCHOR"
 
 
 MAXIMUM_MESSAGE = 500  # characters; names from outside may be of any length

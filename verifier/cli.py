@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from circuits.errors import BadInput, Rejected
+from verifier.commands_anchor import add_anchor
 from verifier.commands_contract import add_contract_show, add_contract_sign
+from verifier.commands_escrow import add_escrow
 from verifier.commands_keys import add_keys_commands
 from verifier.commands_serve import add_serve
+from verifier.commands_settlement import add_settlement_commands
 from verifier.commands_supplier import add_supplier_commands, instruction_document
+from verifier.commands_wallet import add_wallet_commands
 from verifier.console import EXIT_NO, Output, leaf, program, subgroup, utc_text
 
 if TYPE_CHECKING:
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 
 main = program("zkmeter-verifier", "Check claims, issue receipts, keep the ledger, settle.")
 add_keys_commands(main)
+add_wallet_commands(main)
+add_escrow(main)
+add_settlement_commands(main)
+add_anchor(main)
 _contract = subgroup(main, "contract", "Contracts: sign, read.")
 add_contract_sign(_contract)
 add_contract_show(_contract)

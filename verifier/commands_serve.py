@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from verifier.rpc.address import Address
     from verifier.service.server import ServiceLimits
     from verifier.service.tls import ServerTls
+    from verifier.settlement import Settlement
 
 
 def add_serve(group: click.Group) -> None:
@@ -44,6 +45,15 @@ def add_serve(group: click.Group) -> None:
         type=click.FloatRange(1),
         help="End it also when it had nothing to say for so long (default: an hour).",
     )
+    @click.option(
+        "--node", metavar="URL", help="Settle on IOTA through this node's GraphQL service."
+    )
+    @click.option("--wallet", metavar="FILE", help="With --node: the supplier's wallet.")
+    @click.option(
+        "--settle-seconds",
+        type=click.FloatRange(0.1),
+        help="How often to look after open settlements (default: 10).",
+    )
     def serve(
         output: Output,
         contract: str,
@@ -55,12 +65,16 @@ def add_serve(group: click.Group) -> None:
         tls_client_ca: str | None,
         watch_seconds: float | None,
         watch_idle_seconds: float | None,
+        node: str | None,
+        wallet: str | None,
+        settle_seconds: float | None,
     ) -> None:
         """Answer claims over gRPC until SIGTERM or SIGINT; also makes the contract known."""
         from verifier.contract import load_contract
         from verifier.keys import load_keys
         from verifier.ledger import Ledger
         from verifier.rpc.address import parse_address
+        from verifier.settlement import make_settlement
         from verifier.signatures import public_key
 
         address = parse_address(listen)
@@ -73,15 +87,30 @@ def add_serve(group: click.Group) -> None:
             raise BadInput(
                 InputReason.KEY, f"{keys}: not the supplier of contract {signed.terms.name!r}"
             )
-        limits = _limits(watch_seconds, watch_idle_seconds)
+        if wallet is not None:
+            _require_wallet(wallet, signed)
+        limits = _limits(watch_seconds, watch_idle_seconds, settle_seconds)
         with Ledger.open(store, key, create=True) as ledger:
+            settlement = make_settlement(ledger, node, wallet)
             ledger.register(signed)
-            _serve(output, ledger, signed, address, tls, limits)
+            _serve(output, ledger, settlement, signed, address, tls, limits)
+
+
+def _require_wallet(path: str, contract: SignedContract) -> None:
+    from verifier.iota.wallet import Wallet
+
+    settlement = contract.terms.settlement
+    own = Wallet.load(path)
+    if settlement is not None and own.public_key != settlement.supplier_key:
+        raise BadInput(
+            InputReason.WALLET, f"{path}: not settlement.supplier_key of {contract.terms.name!r}"
+        )
 
 
 def _serve(
     output: Output,
     ledger: Ledger,
+    settlement: Settlement,
     contract: SignedContract,
     address: Address,
     tls: ServerTls | None,
@@ -91,7 +120,6 @@ def _serve(
 
     from verifier.rpc.address import Address
     from verifier.service.server import VerifierServer, serve
-    from verifier.settlement import EmbeddedGateway, Settlement
 
     def started(port: int) -> None:
         bound = Address(address.host, port)
@@ -104,20 +132,22 @@ def _serve(
         output.emit(document, f"listening on {bound}{' with TLS' if tls else ''}")
 
     async def run() -> None:
-        settlement = Settlement(ledger, EmbeddedGateway())
         server = VerifierServer(ledger, settlement, tls=tls, limits=limits)
         await serve(server, address, started)
 
     asyncio.run(run())
 
 
-def _limits(watch_seconds: float | None, watch_idle_seconds: float | None) -> ServiceLimits:
+def _limits(
+    watch_seconds: float | None, watch_idle_seconds: float | None, settle_seconds: float | None
+) -> ServiceLimits:
     from verifier.service.server import ServiceLimits
 
     default = ServiceLimits()
     return ServiceLimits(
         watch_seconds=watch_seconds or default.watch_seconds,
         watch_idle_seconds=watch_idle_seconds or default.watch_idle_seconds,
+        settle_seconds=settle_seconds or default.settle_seconds,
     )
 
 

@@ -17,15 +17,18 @@ COMMANDS = {
     "prover": [
         "keys new", "device new", "contract new", "contract sign", "import", "windows", "prove",
         "submit", "bench", "circuit lint",
-        "ingest", "device stream",
+        "ingest", "device stream", "wallet new", "wallet show", "escrow", "settle",
     ],
     "verifier": [
         "keys new", "contract sign", "contract show", "deposit", "verify", "serve", "receipts",
-        "ledger", "close", "revoke", "waive",
+        "ledger", "close", "revoke", "waive", "wallet new", "wallet show", "escrow", "settle",
+        "settlements", "anchor check",
     ],
 }  # fmt: skip
 NOT_IN_THE_TOUR = {("prover", c) for c in ("bench", "circuit lint", "ingest", "device stream")}
 NOT_IN_THE_TOUR |= {("verifier", c) for c in ("close", "revoke", "waive")}
+SETTLEMENT = ("wallet new", "wallet show", "escrow", "settle", "settlements", "anchor check")
+NOT_IN_THE_TOUR |= {(p, c) for p, found in COMMANDS.items() for c in SETTLEMENT if c in found}
 LEAVES = [(package, command) for package, commands in COMMANDS.items() for command in commands]
 
 

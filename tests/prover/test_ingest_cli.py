@@ -141,7 +141,8 @@ def test_a_contradiction_is_one_line_and_exit_status_2(rig: Rig) -> None:
 
 
 def test_usage(rig: Rig, tmp_path: Path) -> None:
-    for wrong in ([], ["--stdin", "--serial", "x"], ["--stdin", "--baud", "9600"]):
+    by_pipe = (["--baud", "9600"], ["--clock", "safe"], ["--serial", "x"])
+    for wrong in ([], *(["--stdin", *words] for words in by_pipe)):
         assert error_of(run(rig, *wrong)) == "USAGE"
     assert error_of(run(rig, "--serial", tmp_path / "none")) == "FILE_MISSING"
     assert error_of(run(rig, "--serial", tmp_path)) == "FILE_UNREADABLE"

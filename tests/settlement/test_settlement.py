@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,34 +11,53 @@ from circuits.errors import BadInput, InputReason
 from tests.ledger.stores import funded, open_ledger
 from tests.support import World
 from verifier.accept import Account
-from verifier.ledger import Batch, BatchState, Ledger
-from verifier.settlement import EmbeddedGateway, Fate, Settlement, SignedPayment
+from verifier.ledger import Batch, BatchState, Ledger, Prepared
+from verifier.settlement import EmbeddedGateway, Fate, Settlement, Unready
+from verifier.settlement.settle import NOT_REACHED, SIGNATURE_MISSING
 
 
 class TestChain:
-    """A gateway that behaves like a chain: it counts what it was sent and says what it is told."""
+    """A gateway that behaves like a chain: it counts what it was sent and says what it is told.
+
+    ``fates`` answer for a batch that was sent; before that nothing is known of it.
+    """
 
     __test__ = False
     name = "test chain"
 
     def __init__(self, *fates: BatchState | Exception) -> None:
         self.fates = list(fates)
-        self.signed: list[int] = []
+        self.prepared: list[int] = []
         self.sent: list[bytes] = []
+        self.coin = b"coin 1"
+        self.needs_share = False
+        self.spent = True
+        self.answers = True  # to what is sent
 
-    def sign(self, batch: Batch) -> SignedPayment:
-        self.signed.append(batch.id)
-        return SignedPayment(f"pay {batch.id}".encode(), bytes([batch.id] * 32), expiry=7)
+    def prepare(self, batch: Batch, taken: frozenset[bytes]) -> Prepared:
+        if self.coin in taken:
+            raise Unready("the only coin is in use")
+        self.prepared.append(batch.id)
+        return Prepared(f"pay {batch.id}".encode(), bytes([batch.id] * 32), 7, (self.coin,))
+
+    def sign(self, batch: Batch, shares: Mapping[str, str]) -> tuple[str, ...] | None:
+        if self.needs_share and not shares:
+            return None
+        return (*shares.values(), "ours")
 
     def send(self, batch: Batch) -> None:
         assert batch.payload is not None
+        assert batch.signatures[-1] == "ours"
         self.sent.append(batch.payload)
+        if not self.answers:
+            raise ConnectionError
 
     def fate(self, batch: Batch) -> Fate:
-        fate = self.fates.pop(0) if self.fates else batch.state
+        waits = batch.state is BatchState.PROPOSED or not self.fates
+        fate = batch.state if waits else self.fates.pop(0)
         if isinstance(fate, Exception):
             raise fate
-        return Fate(fate, "said the chain")
+        return Fate(fate, "said the chain", b"evidence", spent=self.spent)
 
 
 def money(ledger: Ledger, world: World) -> tuple[int, int]:
@@ -64,21 +84,9 @@ def test_nothing_owed_nothing_settled(world: World, tmp_path: Path) -> None:
         assert Settlement(ledger, EmbeddedGateway()).run() == []
 
 
-def test_small_debts_wait(world: World, tmp_path: Path) -> None:
-    with funded(world, tmp_path) as ledger:
-        ledger.apply(world.first.encode())
-        minimum = world.first.amount_nanos + 1
-        settlement = Settlement(ledger, EmbeddedGateway(), minimum_nanos=minimum)
-        assert settlement.run() == []
-        ledger.apply(world.second.encode())
-        (batch,) = settlement.run()
-        assert batch.amount_nanos == world.first.amount_nanos + world.second.amount_nanos
-
-
 def test_a_chain_takes_its_time(world: World, tmp_path: Path) -> None:
-    chain = TestChain(
-        BatchState.SIGNED, ConnectionError(), BatchState.EXECUTED, BatchState.EXECUTED
-    )
+    signed, executed = BatchState.SIGNED, BatchState.EXECUTED
+    chain = TestChain(signed, ConnectionError(), executed, executed)
     with funded(world, tmp_path) as ledger:
         ledger.apply(world.first.encode())
         settlement = Settlement(ledger, chain)
@@ -91,7 +99,11 @@ def test_a_chain_takes_its_time(world: World, tmp_path: Path) -> None:
         (batch,) = Settlement(ledger, chain).run()
         assert batch.state is BatchState.FINAL
         assert money(ledger, world) == (world.second.amount_nanos, world.first.amount_nanos)
-    assert chain.signed == [1]
+        assert ledger.outbox.evidence(batch) == {
+            BatchState.EXECUTED: b"evidence",
+            BatchState.FINAL: b"evidence",
+        }
+    assert chain.prepared == [1]
     assert set(chain.sent) == {b"pay 1"}  # every retry sent the same bytes
 
 
@@ -106,7 +118,7 @@ def test_what_failed_is_owed_again(world: World, tmp_path: Path) -> None:
         assert money(ledger, world) == (0, world.first.amount_nanos)
 
 
-@pytest.mark.parametrize("state", [BatchState.FINAL, BatchState.EXECUTED, BatchState.FAILED])
+@pytest.mark.parametrize("state", [s for s in BatchState if s is not BatchState.PROPOSED])
 def test_a_batch_cannot_skip_states(world: World, tmp_path: Path, state: BatchState) -> None:
     with funded(world, tmp_path) as ledger:
         ledger.apply(world.first.encode())
@@ -123,8 +135,9 @@ def test_a_stale_batch_moves_nothing(world: World, tmp_path: Path) -> None:
         ledger.apply(world.first.encode())
         new = ledger.outbox.net(world.terms.digest)
         assert new is not None
+        proposed = ledger.outbox.proposed(new, Prepared(b"bytes", bytes(32)))
         executed = ledger.outbox.moved(
-            ledger.outbox.signed(new, b"bytes", bytes(32), None), BatchState.EXECUTED
+            ledger.outbox.signed(proposed, ("signature",)), BatchState.EXECUTED
         )
         ledger.outbox.moved(executed, BatchState.FINAL)
         with pytest.raises(BadInput) as caught:
@@ -139,3 +152,53 @@ def test_netting_twice_takes_nothing_twice(world: World, tmp_path: Path) -> None
         assert ledger.outbox.net(world.terms.digest) is not None
         assert ledger.outbox.net(world.terms.digest) is None
         assert ledger.outbox.owed() == []
+
+
+def test_a_payment_waits_for_the_other_side(world: World, tmp_path: Path) -> None:
+    chain = TestChain(BatchState.EXECUTED, BatchState.FINAL)
+    chain.needs_share = True
+    with funded(world, tmp_path) as ledger:
+        ledger.apply(world.first.encode())
+        settlement = Settlement(ledger, chain)
+        for _ in range(2):
+            (batch,) = settlement.run()
+            assert (batch.state, batch.detail) == (BatchState.PROPOSED, SIGNATURE_MISSING)
+        assert chain.sent == []
+        ledger.outbox.add_share(batch.id, bytes([1] * 32), "operator", "theirs")
+        (batch,) = settlement.run()
+        assert (batch.state, batch.signatures) == (BatchState.FINAL, ("theirs", "ours"))
+
+
+def test_a_lost_answer_is_asked_for(world: World, tmp_path: Path) -> None:
+    chain = TestChain(BatchState.SIGNED, BatchState.EXECUTED, BatchState.FINAL)
+    chain.answers = False
+    with funded(world, tmp_path) as ledger:
+        ledger.apply(world.first.encode())
+        settlement = Settlement(ledger, chain)
+        (batch,) = settlement.run()
+        assert (batch.state, batch.detail) == (BatchState.SIGNED, NOT_REACHED)
+        (batch,) = settlement.run()  # sent in vain once more, but the first one had arrived
+        assert batch.state is BatchState.FINAL
+
+
+@pytest.mark.parametrize("spent", [True, False])
+def test_coins_of_a_failed_payment(world: World, tmp_path: Path, spent: bool) -> None:
+    chain = TestChain(BatchState.FAILED)
+    chain.spent = spent
+    with funded(world, tmp_path) as ledger:
+        ledger.apply(world.first.encode())
+        settlement = Settlement(ledger, chain)
+        assert settlement.run()[0].state is BatchState.FAILED
+        (batch,) = settlement.run()
+        if spent:
+            assert (batch.state, batch.detail) == (BatchState.NEW, "the only coin is in use")
+        else:
+            assert batch.state is BatchState.SIGNED
+
+
+def test_notes_are_short(world: World, tmp_path: Path) -> None:
+    with funded(world, tmp_path) as ledger:
+        ledger.apply(world.first.encode())
+        batch = ledger.outbox.net(world.terms.digest)
+        assert batch is not None
+        assert len(ledger.outbox.noted(batch, "x" * 10_000).detail) == 500

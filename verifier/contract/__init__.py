@@ -1,6 +1,7 @@
 """The contract: terms that both parties signed, read from TOML, hashed as canonical JSON."""
 
 from verifier.contract.reading import read_template
+from verifier.contract.settlement import SettlementTerms
 from verifier.contract.signing import (
     OPERATOR_SUFFIX,
     SUPPLIER_SUFFIX,
@@ -30,6 +31,7 @@ __all__ = [
     "LogFormat",
     "OutcomeTerms",
     "Parties",
+    "SettlementTerms",
     "SignedContract",
     "Start",
     "Terms",

@@ -131,6 +131,10 @@ def claim_rules(terms: Terms) -> list[str]:
             "a record counts at the time of day at which its window starts (UTC), so up to one"
             " window per border counts for the time before it"
         )
+        lines.append(
+            "that is the time of the device's own clock, which has to go on without power: where"
+            " the operator sets the time, the device reports clock_set"
+        )
     if terms.refuse_flags:
         lines.append(
             f"windows are refused (DEVICE_FLAGS) once the device reports"
@@ -140,6 +144,31 @@ def claim_rules(terms: Terms) -> list[str]:
     if carried:
         values = "1 carried value is" if carried == 1 else f"{carried} carried values are"
         lines.append(f"{values} committed from claim to claim, revealing nothing")
+    return lines
+
+
+def settlement_rules(terms: Terms) -> list[str]:
+    """How what is owed reaches the supplier; one sentence each."""
+    settlement = terms.settlement
+    if settlement is None:
+        return ["in the supplier's ledger only"]
+    members = "operator and supplier, who must both sign"
+    if settlement.arbiter_key is not None:
+        members = "operator, supplier and arbiter, of whom two must sign"
+    when = f"at least {settlement.minimum_nanos} nanos are owed"
+    if settlement.maximum_age_seconds is not None:
+        when += f", or when a receipt has waited for {settlement.maximum_age_seconds} s"
+    gas = settlement.gas_owner or "the escrow"
+    lines = [
+        f"on IOTA network {settlement.network}, out of an escrow of {members}",
+        f"to {settlement.payee}",
+        "there is no refund by time-out: coins move only while two of them agree",
+        f"claims are netted, and paid together when {when}",
+        f"gas is paid by {gas}, at most {settlement.maximum_gas_nanos} nanos per settlement",
+        "everybody can see the addresses, and the amount and time of each settlement",
+    ]
+    if settlement.anchor:
+        lines.append("each settlement carries the hash of its receipts, which reveals nothing else")
     return lines
 
 
@@ -187,6 +216,8 @@ def describe_contract(contract: SignedContract) -> dict[str, Any]:
         "claim_deadline_seconds": terms.claim_deadline_seconds,
         "refuse_flags": list(terms.refuse_flags.words),
         "claim_rules": claim_rules(terms),
+        "settlement": None if terms.settlement is None else terms.settlement.document,
+        "settlement_rules": settlement_rules(terms),
         "period_ms": terms.log.period_ms,
         "minimum_proven_bits": terms.minimum_proven_bits,
         "parameter_set": terms.parameter_set,
@@ -256,6 +287,8 @@ def contract_text(document: dict[str, Any]) -> str:
         )
     lines += ["claims"]
     lines += [f"  {line}" for line in document["claim_rules"]]
+    lines += ["settlement"]
+    lines += [f"  {line}" for line in document["settlement_rules"]]
     lines += ["every claim also gives away"]
     lines += [f"  {line}" for line in document["side_information"]]
     lines.append(

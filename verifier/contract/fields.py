@@ -13,6 +13,7 @@ from circuits.errors import BadInput, InputReason
 
 MAXIMUM_CONTRACT_BYTES = 1 << 16
 _DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+_WHOLE = re.compile(r"[0-9]{1,20}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 _HEX_32 = re.compile(r"[0-9a-fA-F]{64}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -124,9 +125,18 @@ class Table:
         """An exact decimal, or None when the key is absent."""
         return self.decimal(key) if key in self._values else None
 
-    def flag(self, key: str) -> bool:
-        """``true`` or ``false``; false when the key is absent."""
-        value = self._values.pop(key, False)
+    def nanos(self, key: str, *, default: int) -> int:
+        """An amount in 1..2^64-1, written as a string or as a TOML integer."""
+        value = self._values.pop(key, default)
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            value = int(value)
+        if type(value) is not int or not 1 <= value < 2**64:
+            refuse(self.field(key), "expected a whole number of nanos in 1..2^64-1")
+        return value
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """``true`` or ``false``; ``default`` when the key is absent."""
+        value = self._values.pop(key, default)
         if type(value) is not bool:
             refuse(self.field(key), "expected true or false")
         return value

@@ -15,6 +15,7 @@ from circuits.language.text import MAXIMUM_CHARACTERS, require_expression
 from circuits.layout import MAXIMUM_LOG2_ROWS, MINUTE_MS, MINUTES_PER_DAY
 from circuits.schema import DT_CHANNEL, MAX_BITS, Channel
 from verifier.contract.fields import MAXIMUM_CONTRACT_BYTES, Table, refuse
+from verifier.contract.settlement import SettlementTerms, read_settlement
 from verifier.contract.terms import (
     CURRENCY,
     ChannelTerms,
@@ -71,8 +72,9 @@ def _terms(document: dict[str, Any], parties_required: bool) -> Terms:
     payment = root.table("payment")
     currency = payment.choice("currency", (CURRENCY,))
     payment.finish()
+    settlement = read_settlement(root.table("settlement")) if root.has("settlement") else None
     root.finish()
-    terms = _contract(contract, parties, log, channels, outcomes, currency)
+    terms = _contract(contract, parties, log, channels, outcomes, currency, settlement)
     _check_compiled(terms)
     return terms
 
@@ -84,6 +86,7 @@ def _contract(
     channels: tuple[ChannelTerms, ...],
     outcomes: tuple[OutcomeTerms, ...],
     currency: str,
+    settlement: SettlementTerms | None,
 ) -> Terms:
     shortest = 1 if log.period_ms is None else MINIMUM_PERIODIC_WINDOW_SECONDS
     terms = Terms(
@@ -107,6 +110,7 @@ def _contract(
         claim_deadline_seconds=table.optional_integer("claim_deadline_seconds", 1, _LARGEST),
         circuit_id=table.optional_key32("circuit"),
         refuse_flags=_flags(table),
+        settlement=settlement,
     )
     table.finish()
     first, last = terms.valid_from_ms, terms.valid_until_ms

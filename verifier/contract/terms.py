@@ -20,6 +20,7 @@ from circuits.compile import compile_circuit
 from circuits.field import P
 from circuits.layout import MAXIMUM_LOG2_ROWS, MINIMUM_LOG2_ROWS
 from circuits.schema import Channel, Schema
+from verifier.contract.settlement import SettlementTerms
 from verifier.kernel.parameters import PARAMETER_SETS, STANDARD
 from verifier.kernel.soundness import proven_bits
 
@@ -150,7 +151,8 @@ class Terms:
     """What both parties sign. Times are milliseconds since 1970 UTC; None means unlimited.
 
     ``windows_per_claim`` fixes where claims begin and end, so that nobody chooses it after seeing
-    the data; ``refuse_flags`` are the device's status flags under which nothing is paid.
+    the data; ``refuse_flags`` are the device's status flags under which nothing is paid. Without
+    ``settlement`` money moves in the verifier's ledger only.
 
     Build one with ``Terms.from_toml``, which checks every field.
     """
@@ -171,6 +173,7 @@ class Terms:
     claim_deadline_seconds: int | None = None
     circuit_id: bytes | None = None
     refuse_flags: Status = Status.NONE
+    settlement: SettlementTerms | None = None
 
     @classmethod
     def from_toml(cls, text: str) -> Terms:
@@ -246,7 +249,7 @@ class Terms:
             "device": _hex(self.parties.device),
             "operator_encryption": _hex(self.parties.operator_encryption),
         }
-        return {
+        document: dict[str, Any] = {
             "format": FORMAT,
             "contract": _without_none(contract),
             "parties": _without_none(parties),
@@ -261,6 +264,9 @@ class Terms:
             "outcomes": [_outcome_document(o) for o in self.outcomes],
             "payment": {"currency": self.currency},
         }
+        if self.settlement is not None:
+            document["settlement"] = self.settlement.document
+        return document
 
 
 def _hex(data: bytes | None) -> str | None:

@@ -2,10 +2,11 @@
 
 from verifier.accept import Account
 from verifier.ledger.audit import Refusal
+from verifier.ledger.batches import Batch, BatchState, Prepared
 from verifier.ledger.deposits import Deposit
 from verifier.ledger.instructions import Instruction, InstructionKind
 from verifier.ledger.ledger import Applied, Ledger, Line, system_clock_ms
-from verifier.ledger.outbox import Batch, BatchState, Outbox, Owed
+from verifier.ledger.outbox import Outbox, Owed
 
 __all__ = [
     "Account",
@@ -19,6 +20,7 @@ __all__ = [
     "Line",
     "Outbox",
     "Owed",
+    "Prepared",
     "Refusal",
     "system_clock_ms",
 ]

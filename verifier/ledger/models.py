@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -158,25 +167,63 @@ class AuditRow(Base):
 
 
 class BatchRow(Base):
-    """Obligations netted into one payment: NEW, SIGNED, EXECUTED, then FINAL or FAILED.
+    """Obligations netted into one payment: see ``verifier.ledger.batches`` for its life.
 
-    ``payload`` is what a gateway signed, kept so that a retry sends the same bytes; ``digest``
-    names it where the money moves; ``expiry`` is the gateway's own clock.
+    ``payload`` is what a gateway prepared, kept so that a retry sends the same bytes; ``digest``
+    names it where the money moves; ``expiry`` is the gateway's own clock. Rows are kept for ever.
     """
 
     __tablename__ = "batches"
+    __table_args__ = (
+        Index(
+            "batches_one_open",
+            "terms_digest",
+            unique=True,
+            sqlite_where=text("state NOT IN ('FINAL', 'FAILED')"),
+        ),
+    )
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     terms_digest: Mapped[bytes] = mapped_column(ForeignKey("contracts.terms_digest"))
     currency: Mapped[str]
     amount_nanos: Mapped[int]
+    first_sequence: Mapped[int]
+    last_sequence: Mapped[int]
     state: Mapped[str]
     memo: Mapped[bytes]
     payload: Mapped[bytes | None]
     digest: Mapped[bytes | None] = mapped_column(unique=True)
     expiry: Mapped[int | None]
+    plan: Mapped[bytes | None]
+    signatures: Mapped[str | None]
     detail: Mapped[str]
     created_ms: Mapped[int]
     updated_ms: Mapped[int]
+
+
+class LeaseRow(Base):
+    """A coin version that a batch spends; no second batch may while this row stands."""
+
+    __tablename__ = "leases"
+    coin: Mapped[bytes] = mapped_column(primary_key=True)
+    batch: Mapped[int] = mapped_column(Integer, ForeignKey("batches.id"), index=True)
+
+
+class ShareRow(Base):
+    """Another party's signature of a batch's payment; ``signer`` is its public key as text."""
+
+    __tablename__ = "shares"
+    batch: Mapped[int] = mapped_column(Integer, ForeignKey("batches.id"), primary_key=True)
+    signer: Mapped[str] = mapped_column(primary_key=True)
+    signature: Mapped[str]
+
+
+class EvidenceRow(Base):
+    """What showed that a batch reached a state, in the gateway's own format."""
+
+    __tablename__ = "evidence"
+    batch: Mapped[int] = mapped_column(Integer, ForeignKey("batches.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(primary_key=True)
+    document: Mapped[bytes]
 
 
 class OutboxRow(Base):

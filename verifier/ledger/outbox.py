@@ -1,84 +1,71 @@
 """The settlement outbox: what receipts oblige to pay, netted into batches with a fixed life.
 
-NEW -> SIGNED -> EXECUTED -> FINAL | FAILED. Every step is one transaction that compares the state
-it leaves; FINAL books the payment, FAILED lets its obligations be netted again.
+NEW -> PROPOSED -> SIGNED -> EXECUTED -> FINAL | FAILED. Every step is one transaction that
+compares the state it leaves; FINAL books the payment, FAILED lets its obligations be netted again.
+A contract has at most one batch that is neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from circuits.errors import BadInput, InputReason
 from verifier.accept import Account, Entry
 from verifier.ledger import rows
-from verifier.ledger.models import BatchRow, ContractRow, OutboxRow, ReceiptRow
+from verifier.ledger.batches import (
+    FOLLOWERS,
+    OPEN,
+    Batch,
+    BatchState,
+    Prepared,
+    read_batch,
+    write_signatures,
+)
+from verifier.ledger.models import (
+    BatchRow,
+    ContractRow,
+    EvidenceRow,
+    LeaseRow,
+    OutboxRow,
+    ReceiptRow,
+    ShareRow,
+)
+from verifier.receipt import Receipt
 
-
-class BatchState(StrEnum):
-    """Where a batch is in its life."""
-
-    NEW = "NEW"
-    SIGNED = "SIGNED"
-    EXECUTED = "EXECUTED"
-    FINAL = "FINAL"
-    FAILED = "FAILED"
-
-
-FOLLOWERS: dict[BatchState, frozenset[BatchState]] = {
-    BatchState.NEW: frozenset({BatchState.SIGNED}),
-    BatchState.SIGNED: frozenset({BatchState.EXECUTED, BatchState.FAILED}),
-    BatchState.EXECUTED: frozenset({BatchState.FINAL, BatchState.FAILED}),
-    BatchState.FINAL: frozenset(),
-    BatchState.FAILED: frozenset(),
-}
-OPEN = (BatchState.NEW, BatchState.SIGNED, BatchState.EXECUTED)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One netted payment. ``memo`` is the digest of the last receipt it settles.
-
-    ``payload``, ``digest`` and ``expiry`` are the gateway's, set when it has signed.
-    """
-
-    id: int
-    terms_digest: bytes
-    currency: str
-    amount_nanos: int
-    state: BatchState
-    memo: bytes
-    payload: bytes | None
-    digest: bytes | None
-    expiry: int | None
-    detail: str
+_MAXIMUM_DETAIL = 500
 
 
 @dataclass(frozen=True)
 class Owed:
-    """What one contract's receipts oblige to pay and no batch covers yet."""
+    """What one contract's receipts oblige to pay and no batch covers yet.
+
+    ``oldest_ms`` is when the first of these receipts was given.
+    """
 
     terms_digest: bytes
     currency: str
     amount_nanos: int
     receipts: int
+    oldest_ms: int
 
 
 Opener = Callable[[], AbstractContextManager[Session]]
 
 
 class Outbox:
-    """The ledger's side of settlement."""
+    """The ledger's side of settlement. A batch that it does not know is ``BadInput`` USAGE."""
 
     def __init__(self, writing: Opener, reading: Opener, clock: Callable[[], int]) -> None:
         self._writing = writing
         self._reading = reading
         self._clock = clock
+
+    # --- netting ---
 
     def owed(self) -> list[Owed]:
         """What is owed and not yet netted, per contract."""
@@ -88,30 +75,44 @@ class Outbox:
                 OutboxRow.currency,
                 func.sum(OutboxRow.amount_nanos),
                 func.count(),
+                func.min(OutboxRow.sequence),
             )
             .where(OutboxRow.batch.is_(None))
             .group_by(OutboxRow.terms_digest, OutboxRow.currency)
         )
         with self._reading() as session:
-            return [Owed(*row) for row in session.execute(query)]
+            return [
+                Owed(terms, currency, nanos, count, _receipt(session, terms, first).accepted_ms)
+                for terms, currency, nanos, count, first in session.execute(query)
+            ]
 
     def net(self, terms_digest: bytes) -> Batch | None:
-        """Put everything that a contract owes into one NEW batch; None when it owes nothing."""
+        """Put everything that a contract owes into one NEW batch.
+
+        None when it owes nothing, or while another batch of it is open.
+        """
         with self._writing() as session:
             due = select(OutboxRow).where(
                 OutboxRow.terms_digest == terms_digest, OutboxRow.batch.is_(None)
             )
             obligations = session.scalars(due.order_by(OutboxRow.sequence)).all()
-            if not obligations:
+            if not obligations or _has_open(session, terms_digest):
                 return None
-            last = session.get_one(ReceiptRow, (terms_digest, obligations[-1].sequence))
+            first = _settled_up_to(session, terms_digest) + 1
+            last = _receipt(session, terms_digest, obligations[-1].sequence)
+            amount = sum(o.amount_nanos for o in obligations)
+            before = _receipt(session, terms_digest, first - 1).cumulative_nanos if first > 1 else 0
+            if last.cumulative_nanos - before != amount:
+                raise rows.corrupt(f"receipts {first} to {last.sequence} do not add up")
             now_ms = self._clock()
             row = BatchRow(
                 terms_digest=terms_digest,
                 currency=obligations[0].currency,
-                amount_nanos=sum(o.amount_nanos for o in obligations),
+                amount_nanos=amount,
+                first_sequence=first,
+                last_sequence=last.sequence,
                 state=BatchState.NEW.value,
-                memo=rows.read_receipt(last.encoded).digest,
+                memo=last.digest,
                 detail="",
                 created_ms=now_ms,
                 updated_ms=now_ms,
@@ -120,38 +121,136 @@ class Outbox:
             session.flush()
             for obligation in obligations:
                 obligation.batch = row.id
-            return _batch(row)
+            return read_batch(row)
 
-    def batches(self, states: tuple[BatchState, ...] = tuple(BatchState)) -> list[Batch]:
-        """Batches in any of these states, oldest first."""
+    # --- looking ---
+
+    def batches(
+        self,
+        states: Collection[BatchState] = tuple(BatchState),
+        terms_digest: bytes | None = None,
+    ) -> list[Batch]:
+        """Batches in any of these states (of one contract, if given), oldest first."""
         query = select(BatchRow).where(BatchRow.state.in_([s.value for s in states]))
+        if terms_digest is not None:
+            query = query.where(BatchRow.terms_digest == terms_digest)
         with self._reading() as session:
-            return [_batch(row) for row in session.scalars(query.order_by(BatchRow.id))]
+            return [read_batch(row) for row in session.scalars(query.order_by(BatchRow.id))]
 
-    def signed(self, batch: Batch, payload: bytes, digest: bytes, expiry: int | None) -> Batch:
-        """NEW to SIGNED: the gateway's bytes are on disk before anything is sent."""
+    def batch(self, batch_id: int) -> Batch:
+        """One batch."""
+        with self._reading() as session:
+            return read_batch(_require(session, batch_id))
 
-        def store(row: BatchRow) -> None:
-            row.payload, row.digest, row.expiry = payload, digest, expiry
+    def proposals(self, terms_digest: bytes) -> list[Batch]:
+        """A contract's payments that wait for signatures (at most one)."""
+        return self.batches((BatchState.PROPOSED,), terms_digest)
 
-        return self._move(batch, BatchState.SIGNED, "", store)
+    def settlements(self, terms_digest: bytes) -> list[Batch]:
+        """A contract's batches in every state, oldest first."""
+        return self.batches(terms_digest=terms_digest)
 
-    def moved(self, batch: Batch, state: BatchState, detail: str = "") -> Batch:
-        """To EXECUTED, FINAL (books payable to settled) or FAILED (owed again)."""
-        return self._move(batch, state, detail, _unchanged)
+    def receipts_of(self, batch: Batch) -> list[bytes]:
+        """The encoded receipts that a batch settles, in the order of their chain.
 
-    def _move(
-        self, batch: Batch, state: BatchState, detail: str, change: Callable[[BatchRow], None]
-    ) -> Batch:
+        Receipts of nothing (amount 0) between the others are among them.
+        """
+        query = (
+            select(ReceiptRow.encoded)
+            .where(
+                ReceiptRow.terms_digest == batch.terms_digest,
+                ReceiptRow.sequence.between(batch.first_sequence, batch.last_sequence),
+            )
+            .order_by(ReceiptRow.sequence)
+        )
+        with self._reading() as session:
+            found = list(session.scalars(query))
+        if len(found) != batch.last_sequence - batch.first_sequence + 1:
+            raise rows.corrupt(f"receipts of settlement batch {batch.id} are missing")
+        return found
+
+    def leases(self) -> frozenset[bytes]:
+        """Every coin version that a batch spends, or has spent."""
+        with self._reading() as session:
+            return frozenset(session.scalars(select(LeaseRow.coin)))
+
+    def evidence(self, batch: Batch) -> dict[BatchState, bytes]:
+        """What showed that a batch reached its states, in the gateway's own format."""
+        query = select(EvidenceRow).where(EvidenceRow.batch == batch.id)
+        with self._reading() as session:
+            return {BatchState(row.state): row.document for row in session.scalars(query)}
+
+    # --- signatures of others ---
+
+    def shares(self, batch: Batch) -> dict[str, str]:
+        """The signatures that others gave for a batch's payment, by public key."""
+        query = select(ShareRow).where(ShareRow.batch == batch.id).order_by(ShareRow.signer)
+        with self._reading() as session:
+            return {row.signer: row.signature for row in session.scalars(query)}
+
+    def add_share(self, batch_id: int, digest: bytes, signer: str, signature: str) -> Batch:
+        """Keep a signature of a PROPOSED batch; a repeat changes nothing, in any later state too.
+
+        The caller has checked the signature. ``BadInput`` SETTLEMENT_STATE when the batch is not
+        PROPOSED, has another digest, or the signer gave another signature before.
+        """
         with self._writing() as session:
-            row = session.get_one(BatchRow, batch.id)
-            if row.state != batch.state.value or state not in FOLLOWERS[batch.state]:
+            row = _require(session, batch_id)
+            known = session.get(ShareRow, (batch_id, signer))
+            if row.digest == digest and known is not None and known.signature == signature:
+                return read_batch(row)
+            if row.digest != digest or row.state != BatchState.PROPOSED.value or known is not None:
                 raise BadInput(
                     InputReason.SETTLEMENT_STATE,
-                    f"settlement batch {batch.id} is {row.state}, not to become {state}",
+                    f"settlement batch {batch_id} is {row.state} and takes no such signature",
                 )
-            row.state, row.detail, row.updated_ms = state.value, detail, self._clock()
-            change(row)
+            session.add(ShareRow(batch=batch_id, signer=signer, signature=signature))
+            return read_batch(row)
+
+    # --- moving ---
+
+    def proposed(self, batch: Batch, prepared: Prepared) -> Batch:
+        """NEW to PROPOSED: the gateway's bytes and the leases are on disk before anyone signs.
+
+        ``BadInput`` SETTLEMENT_STATE also when another batch has one of the coins.
+        """
+        with self._writing() as session:
+            row = self._move(session, batch, BatchState.PROPOSED, "")
+            taken = select(LeaseRow.batch).where(LeaseRow.coin.in_(prepared.leases)).limit(1)
+            other = session.scalars(taken).first()
+            if other is not None:
+                raise BadInput(
+                    InputReason.SETTLEMENT_STATE, f"settlement batch {other} has the same coin"
+                )
+            row.payload, row.digest = prepared.payload, prepared.digest
+            row.expiry, row.plan = prepared.expiry, prepared.plan
+            session.add_all(LeaseRow(coin=coin, batch=row.id) for coin in prepared.leases)
+            return read_batch(row)
+
+    def signed(self, batch: Batch, signatures: tuple[str, ...]) -> Batch:
+        """PROPOSED to SIGNED: every signature is on disk before anything is sent."""
+        with self._writing() as session:
+            row = self._move(session, batch, BatchState.SIGNED, "")
+            row.signatures = write_signatures(signatures)
+            return read_batch(row)
+
+    def moved(
+        self,
+        batch: Batch,
+        state: BatchState,
+        detail: str = "",
+        evidence: bytes = b"",
+        *,
+        spent: bool = True,
+    ) -> Batch:
+        """To EXECUTED, FINAL (books payable to settled) or FAILED (owed again).
+
+        Only a FAILED batch whose coins were not ``spent`` gives its leases back.
+        """
+        with self._writing() as session:
+            row = self._move(session, batch, state, detail)
+            if evidence:
+                session.add(EvidenceRow(batch=row.id, state=state.value, document=evidence))
             if state is BatchState.FINAL:
                 contract = session.get_one(ContractRow, row.terms_digest)
                 entries = (
@@ -162,23 +261,56 @@ class Outbox:
             if state is BatchState.FAILED:
                 freed = update(OutboxRow).where(OutboxRow.batch == row.id).values(batch=None)
                 session.execute(freed)
-            return _batch(row)
+                if not spent:
+                    session.execute(delete(LeaseRow).where(LeaseRow.batch == row.id))
+            return read_batch(row)
+
+    def noted(self, batch: Batch, detail: str) -> Batch:
+        """Say why an open batch waits; changes nothing else, and nothing once it has moved on."""
+        detail = detail[:_MAXIMUM_DETAIL]
+        with self._writing() as session:
+            row = _require(session, batch.id)
+            if row.state == batch.state.value and batch.state in OPEN and row.detail != detail:
+                row.detail, row.updated_ms = detail, self._clock()
+            return read_batch(row)
+
+    def _move(self, session: Session, batch: Batch, state: BatchState, detail: str) -> BatchRow:
+        row = _require(session, batch.id)
+        if row.state != batch.state.value or state not in FOLLOWERS[batch.state]:
+            raise BadInput(
+                InputReason.SETTLEMENT_STATE,
+                f"settlement batch {batch.id} is {row.state}, not to become {state}",
+            )
+        row.state, row.detail = state.value, detail[:_MAXIMUM_DETAIL]
+        row.updated_ms = self._clock()
+        return row
 
 
-def _unchanged(_row: BatchRow) -> None:
-    pass
+def _require(session: Session, batch_id: int) -> BatchRow:
+    row = session.get(BatchRow, batch_id)
+    if row is None:
+        raise BadInput(InputReason.USAGE, f"no settlement batch {batch_id} here")
+    return row
 
 
-def _batch(row: BatchRow) -> Batch:
-    return Batch(
-        id=row.id,
-        terms_digest=row.terms_digest,
-        currency=row.currency,
-        amount_nanos=row.amount_nanos,
-        state=BatchState(row.state),
-        memo=row.memo,
-        payload=row.payload,
-        digest=row.digest,
-        expiry=row.expiry,
-        detail=row.detail,
+def _receipt(session: Session, terms_digest: bytes, sequence: int) -> Receipt:
+    row = session.get(ReceiptRow, (terms_digest, sequence))
+    if row is None:
+        raise rows.corrupt(f"receipt {sequence} is missing")
+    return rows.read_receipt(row.encoded)
+
+
+def _has_open(session: Session, terms_digest: bytes) -> bool:
+    states = [state.value for state in OPEN]
+    query = select(BatchRow.id).where(
+        BatchRow.terms_digest == terms_digest, BatchRow.state.in_(states)
     )
+    return session.scalars(query.limit(1)).first() is not None
+
+
+def _settled_up_to(session: Session, terms_digest: bytes) -> int:
+    """The last receipt that a batch covers, 0 for none; what FAILED covers nothing."""
+    query = select(func.max(BatchRow.last_sequence)).where(
+        BatchRow.terms_digest == terms_digest, BatchRow.state != BatchState.FAILED.value
+    )
+    return session.scalars(query).one() or 0

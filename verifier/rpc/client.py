@@ -9,7 +9,7 @@ A refusal by the verifier is the same ``Rejected`` that it raised there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,6 +52,34 @@ class Balance:
 
     currency: str
     accounts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A settlement that waits for the operator's signature, as the verifier tells it.
+
+    ``plan`` is the payment's parameters as canonical JSON, ``transaction`` the unsigned BCS; it
+    pays the receipts ``first_sequence``..``last_sequence``, both inclusive.
+    """
+
+    batch: int
+    plan: bytes
+    transaction: bytes
+    first_sequence: int
+    last_sequence: int
+
+
+@dataclass(frozen=True)
+class SettlementNews:
+    """What became of one settlement; ``digest`` is empty until there is a transaction."""
+
+    batch: int
+    state: str
+    amount_nanos: int
+    digest: str
+    first_sequence: int
+    last_sequence: int
+    detail: str
 
 
 class VerifierClient:
@@ -144,7 +172,7 @@ class VerifierClient:
             )
             answer = self._list(request)
             yield from (decode_receipt(encoded) for encoded in answer.receipts)
-            first_sequence = answer.next_sequence
+            first_sequence = self._next(first_sequence, answer.next_sequence)
 
     def _list(self, request: messages.ListReceiptsRequest) -> messages.ListReceiptsResponse:
         answer: messages.ListReceiptsResponse = self._call(
@@ -183,6 +211,60 @@ class VerifierClient:
             lambda: self._stub.GetBalance(request, timeout=self._timeout)
         )
         return Balance(answer.currency, {a.name: a.nanos for a in answer.accounts})
+
+    def proposals(self, terms_digest: bytes) -> list[Proposal]:
+        """A contract's settlements that wait for a signature; nothing in them is checked yet."""
+        request = messages.ListProposalsRequest(terms_digest=terms_digest)
+        answer: messages.ListProposalsResponse = self._call(
+            lambda: self._stub.ListProposals(request, timeout=self._timeout)
+        )
+        return [
+            Proposal(p.batch, p.plan, p.transaction, p.first_sequence, p.last_sequence)
+            for p in answer.proposals
+        ]
+
+    def cosign(
+        self, terms_digest: bytes, batch: int, digest: bytes, signatures: Sequence[str]
+    ) -> str:
+        """Hand over signatures (base64) of a proposal; the state that the batch is in then.
+
+        ``digest`` is the transaction's, 32 bytes.
+        """
+        request = messages.CosignSettlementRequest(
+            terms_digest=terms_digest, batch=batch, digest=digest, signatures=signatures
+        )
+        answer: messages.CosignSettlementResponse = self._call(
+            lambda: self._stub.CosignSettlement(request, timeout=self._timeout)
+        )
+        return answer.state
+
+    def settlements(self, terms_digest: bytes) -> Iterator[SettlementNews]:
+        """A contract's settlements, oldest first."""
+        first, more = 0, True
+        while more:
+            request = messages.ListSettlementsRequest(terms_digest=terms_digest, first_batch=first)
+            answer = self._settlements(request)
+            for s in answer.settlements:
+                yield SettlementNews(
+                    s.batch, s.state, s.amount_nanos, s.digest, s.first_sequence, s.last_sequence,
+                    s.detail,
+                )  # fmt: skip
+            first = self._next(first, answer.next_batch)
+            more = first != 0
+
+    def _settlements(
+        self, request: messages.ListSettlementsRequest
+    ) -> messages.ListSettlementsResponse:
+        answer: messages.ListSettlementsResponse = self._call(
+            lambda: self._stub.ListSettlements(request, timeout=self._timeout)
+        )
+        return answer
+
+    def _next(self, current: int, following: int) -> int:
+        """Where the next page begins, 0 after the last; a verifier must not lead in circles."""
+        if following and following <= current:
+            raise BadInput(InputReason.SERVER_ERROR, f"{self._address}: pages go backwards")
+        return following
 
     def _call(self, call: Callable[[], _Answer]) -> _Answer:
         try:

@@ -8,6 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import grpc
@@ -32,7 +33,8 @@ class ServiceLimits:
     """What one server takes on at a time; ``grace_seconds`` is how long it finishes when told.
 
     A stream of receipts ends after ``watch_seconds``, or ``watch_idle_seconds`` without a receipt:
-    there are few places, and nobody may hold one for ever.
+    there are few places, and nobody may hold one for ever. ``settle_seconds`` is how often open
+    settlements are looked after when no call gives a reason to.
     """
 
     concurrent_calls: int = 64
@@ -41,6 +43,7 @@ class ServiceLimits:
     watch_seconds: float = 86_400.0
     watch_idle_seconds: float = 3_600.0
     grace_seconds: float = 30.0
+    settle_seconds: float = 10.0
 
 
 class VerifierServer:
@@ -118,7 +121,8 @@ class VerifierServer:
 
     async def _settle(self) -> None:
         while not self._stopping:
-            await self._due.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), self._limits.settle_seconds)
             self._due.clear()
             await self._settle_once()
         await self._settle_once()  # what was accepted during the last round
@@ -127,7 +131,7 @@ class VerifierServer:
         try:
             await asyncio.to_thread(self._settlement.run)
         except Exception:
-            _log.exception("settlement failed; it is tried again with the next claim")
+            _log.exception("settlement failed; it is tried again")
 
 
 def _probe(address: Address) -> None:

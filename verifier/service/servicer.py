@@ -17,6 +17,7 @@ from verifier.receipt import Receipt
 from verifier.rpc import verifier_pb2 as messages
 from verifier.rpc.status import status_of
 from verifier.rpc.verifier_pb2_grpc import VerifierServiceServicer
+from verifier.service import settlements
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -31,13 +32,14 @@ _Answer = TypeVar("_Answer")
 class VerifierServicer(VerifierServiceServicer):
     """VerifierService over one ledger.
 
-    ``accepted`` is called (in the event loop) after each newly accepted claim.
+    ``due`` is called (in the event loop) when there is something to settle: after each newly
+    accepted claim and each new signature of a settlement.
     """
 
     def __init__(
         self,
         ledger: Ledger,
-        accepted: Callable[[], None],
+        due: Callable[[], None],
         *,
         proof_workers: int,
         call_seconds: float,
@@ -45,7 +47,7 @@ class VerifierServicer(VerifierServiceServicer):
         watch_idle_seconds: float,
     ) -> None:
         self._ledger = ledger
-        self._accepted = accepted
+        self._due = due
         self._call_seconds = call_seconds
         self._watch_seconds = watch_seconds
         self._watch_idle_seconds = watch_idle_seconds
@@ -110,7 +112,7 @@ class VerifierServicer(VerifierServiceServicer):
         applied: Applied = await self._answer(context, work)
         if not applied.duplicate:
             self._announce()
-            self._accepted()
+            self._due()
         return messages.SubmitClaimResponse(
             receipt=applied.receipt.encode(), duplicate=applied.duplicate
         )
@@ -188,6 +190,29 @@ class VerifierServicer(VerifierServiceServicer):
             return messages.GetBalanceResponse(currency=currency, accounts=accounts)
 
         return await self._answer(context, self._run(self._queries, read))
+
+    async def ListProposals(  # noqa: N802
+        self, request: messages.ListProposalsRequest, context: Context
+    ) -> messages.ListProposalsResponse:
+        """Settlements of a contract that wait for the operator's signature."""
+        work = self._run(self._queries, settlements.proposals, self._ledger, request.terms_digest)
+        return await self._answer(context, work)
+
+    async def CosignSettlement(  # noqa: N802
+        self, request: messages.CosignSettlementRequest, context: Context
+    ) -> messages.CosignSettlementResponse:
+        """Keep the other side's signatures of a proposal; wrong ones are refused."""
+        work = self._run(self._queries, settlements.cosign, self._ledger, request)
+        answer: messages.CosignSettlementResponse = await self._answer(context, work)
+        self._due()
+        return answer
+
+    async def ListSettlements(  # noqa: N802
+        self, request: messages.ListSettlementsRequest, context: Context
+    ) -> messages.ListSettlementsResponse:
+        """A page of a contract's settlements."""
+        work = self._run(self._queries, settlements.page, self._ledger, request)
+        return await self._answer(context, work)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
-from verifier.ledger import Batch, BatchState
-from verifier.settlement.port import Fate, SignedPayment
+from verifier.ledger import Batch, BatchState, Prepared
+from verifier.settlement.port import Fate
+
+_NEXT = {
+    BatchState.SIGNED: BatchState.EXECUTED,
+    BatchState.EXECUTED: BatchState.FINAL,
+}
 
 
 class EmbeddedGateway:
@@ -13,8 +19,8 @@ class EmbeddedGateway:
 
     name = "embedded"
 
-    def sign(self, batch: Batch) -> SignedPayment:
-        """The payment as plain bytes; nobody else has to believe them, so no signature."""
+    def prepare(self, batch: Batch, taken: frozenset[bytes]) -> Prepared:  # noqa: ARG002
+        """The payment as plain bytes; nobody else has to believe them."""
         payload = b"".join(
             (
                 b"zkmeter embedded payment\n",
@@ -25,12 +31,15 @@ class EmbeddedGateway:
                 batch.currency.encode(),
             )
         )
-        return SignedPayment(payload, hashlib.blake2s(payload, person=b"zkm:paym").digest())
+        return Prepared(payload, hashlib.blake2s(payload, person=b"zkm:paym").digest())
+
+    def sign(self, batch: Batch, shares: Mapping[str, str]) -> tuple[str, ...]:  # noqa: ARG002
+        """No signatures: there is nobody to show them to."""
+        return ()
 
     def send(self, batch: Batch) -> None:
         """Nothing to do: there is no other side."""
 
     def fate(self, batch: Batch) -> Fate:
         """One step further each time, the way a chain would report it."""
-        executed = batch.state is BatchState.EXECUTED
-        return Fate(BatchState.FINAL if executed else BatchState.EXECUTED)
+        return Fate(_NEXT.get(batch.state, batch.state))

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from verifier.ledger import Batch, BatchState
+from verifier.ledger import Batch, BatchState, Prepared
 
 
-@dataclass(frozen=True)
-class SignedPayment:
-    """A payment ready to be sent: its bytes, the digest that names it, and when it expires.
-
-    ``expiry`` is in the gateway's own unit; None means that it stays valid.
-    """
-
-    payload: bytes
-    digest: bytes
-    expiry: int | None = None
+class Unready(Exception):
+    """A payment cannot be prepared now: no funds, or its coins are in use. Says why in one line."""
 
 
 @dataclass(frozen=True)
 class Fate:
-    """What became of a payment: SIGNED (nothing known yet), EXECUTED, FINAL or FAILED."""
+    """What became of a payment: the batch's own state (nothing new), EXECUTED, FINAL or FAILED.
+
+    ``evidence`` is kept for ever. ``spent`` is False when the coins of a FAILED payment are as they
+    were before, so that another payment may use the same versions.
+    """
 
     state: BatchState
     detail: str = ""
+    evidence: bytes = b""
+    spent: bool = True
 
 
 class SettlementGateway(Protocol):
     """A way to move money. The caller stores every answer before it asks the next question.
 
-    FAILED may only come from proof that the payment cannot happen any more; doubt is SIGNED.
+    ``ConnectionError`` from any of these: the other side cannot be reached (or is behind), it is
+    tried again later. FAILED may only come from proof that the payment cannot happen any more;
+    doubt is the state that the batch has. The text of an error proves nothing.
     """
 
     name: str
 
-    def sign(self, batch: Batch) -> SignedPayment:
-        """Prepare the payment of a NEW batch; nothing leaves the machine."""
+    def prepare(self, batch: Batch, taken: frozenset[bytes]) -> Prepared:
+        """The unsigned payment of a NEW batch, from coins not ``taken``; else ``Unready``."""
 
-    def send(self, batch: Batch) -> None:
-        """Hand over the payload of a SIGNED batch; repeating it pays no second time.
+    def sign(self, batch: Batch, shares: Mapping[str, str]) -> tuple[str, ...] | None:
+        """All signatures of a PROPOSED batch, in the order in which they are sent.
 
-        ``ConnectionError`` when the other side cannot be reached; it is tried again later.
+        ``shares`` are the other parties' by public key; None while one of theirs is missing. Ours
+        is made last, when nobody else's is needed any more.
         """
 
+    def send(self, batch: Batch) -> None:
+        """Hand over the payload of a SIGNED batch; repeating it pays no second time."""
+
     def fate(self, batch: Batch) -> Fate:
-        """What became of a SIGNED or EXECUTED batch; ``ConnectionError`` as for ``send``."""
+        """What became of a PROPOSED, SIGNED or EXECUTED batch."""

@@ -2,52 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from circuits.errors import BadInput, InputReason
-from verifier.ledger import Batch, BatchState, Ledger
-from verifier.ledger.outbox import OPEN
-from verifier.settlement.port import SettlementGateway
+from verifier.ledger import Batch, BatchState, Ledger, Owed, system_clock_ms
+from verifier.ledger.batches import OPEN
+from verifier.settlement.port import SettlementGateway, Unready
+
+NO_GATEWAY = "no node and wallet are configured"
+NOT_REACHED = "the node cannot be reached or is behind; tried again later"
+SIGNATURE_MISSING = "waits for the other side's signature"
 
 
 class Settlement:
-    """Drives the outbox through a gateway. Stopping anywhere and running again is harmless."""
+    """Drives the outbox through gateways. Stopping anywhere and running again is harmless."""
 
     def __init__(
-        self, ledger: Ledger, gateway: SettlementGateway, *, minimum_nanos: int = 1
+        self,
+        ledger: Ledger,
+        gateway: SettlementGateway,
+        chain: SettlementGateway | None = None,
+        *,
+        clock: Callable[[], int] = system_clock_ms,
     ) -> None:
-        """``minimum_nanos``: below it a contract's debt waits for more (payments cost fees)."""
+        """``chain`` settles the contracts that have settlement terms, ``gateway`` all others.
+
+        Without ``chain`` what would be its batches stay NEW. ``clock`` gives milliseconds since
+        1970 UTC.
+        """
+        self._ledger = ledger
         self._outbox = ledger.outbox
         self._gateway = gateway
-        self._minimum_nanos = minimum_nanos
+        self._chain = chain
+        self._clock = clock
 
     def run(self) -> list[Batch]:
-        """Net what is due and push every open batch as far as it goes; returns them as they are."""
-        # One open batch per contract: a second payment waits for the fate of the first.
-        busy = {batch.terms_digest for batch in self._outbox.batches(OPEN)}
+        """Net what is due and push every open batch as far as it goes; returns them as they are.
+
+        ``BadInput`` of one batch is raised only after all others had their turn.
+        """
         for owed in self._outbox.owed():
-            if owed.amount_nanos >= self._minimum_nanos and owed.terms_digest not in busy:
-                self._outbox.net(owed.terms_digest)
-        return [self._push(batch) for batch in self._outbox.batches(OPEN)]
+            if self._is_due(owed):
+                self._outbox.net(owed.terms_digest)  # waits while another batch is open
+        pushed: list[Batch] = []
+        refused: BadInput | None = None
+        for batch in self._outbox.batches(OPEN):
+            try:
+                pushed.append(self._push(batch))
+            except BadInput as error:
+                refused = refused or error
+                pushed.append(self._outbox.noted(batch, str(error)))
+        if refused is not None:
+            raise refused
+        return pushed
+
+    def _is_due(self, owed: Owed) -> bool:
+        """By amount or by age, as the contract says; payments on chain cost fees."""
+        terms = self._ledger.contract(owed.terms_digest).terms.settlement
+        if terms is None or owed.amount_nanos >= terms.minimum_nanos:
+            return True
+        age = terms.maximum_age_seconds
+        return age is not None and self._clock() - owed.oldest_ms > age * 1000
+
+    def _gateway_of(self, batch: Batch) -> SettlementGateway | None:
+        terms = self._ledger.contract(batch.terms_digest).terms.settlement
+        return self._gateway if terms is None else self._chain
 
     def _push(self, batch: Batch) -> Batch:
+        gateway = self._gateway_of(batch)
+        if gateway is None:
+            return self._outbox.noted(batch, NO_GATEWAY)
         try:
-            return self._advance(batch)
+            return self._advance(batch, gateway)
+        except Unready as waiting:
+            return self._outbox.noted(batch, str(waiting))
+        except ConnectionError:
+            # undecided: the same bytes go out again next time
+            return self._outbox.noted(self._outbox.batch(batch.id), NOT_REACHED)
         except BadInput as error:
             if error.reason is not InputReason.SETTLEMENT_STATE:
                 raise
-            return batch  # another settler has it in hand; only one of them gets to send
+            # another settler has it in hand, or one of its coins; only one of them gets to send
+            return self._outbox.batch(batch.id)
 
-    def _advance(self, batch: Batch) -> Batch:
+    def _advance(self, batch: Batch, gateway: SettlementGateway) -> Batch:
         if batch.state is BatchState.NEW:
-            payment = self._gateway.sign(batch)
-            batch = self._outbox.signed(batch, payment.payload, payment.digest, payment.expiry)
-        try:
-            while batch.state in (BatchState.SIGNED, BatchState.EXECUTED):
-                if batch.state is BatchState.SIGNED:
-                    self._gateway.send(batch)
-                fate = self._gateway.fate(batch)
-                if fate.state is batch.state:
-                    break
-                batch = self._outbox.moved(batch, fate.state, fate.detail)
-        except ConnectionError:
-            pass  # undecided: the same bytes go out again next time
+            prepared = gateway.prepare(batch, self._outbox.leases())
+            batch = self._outbox.proposed(batch, prepared)
+        if batch.state is BatchState.PROPOSED:
+            batch = self._ask(batch, gateway)  # it may have expired, or been executed without us
+        if batch.state is BatchState.PROPOSED:
+            signatures = gateway.sign(batch, self._outbox.shares(batch))
+            if signatures is None:
+                return self._outbox.noted(batch, SIGNATURE_MISSING)
+            batch = self._outbox.signed(batch, signatures)
+        if batch.state is BatchState.SIGNED:
+            batch = self._send(batch, gateway)
+        if batch.state is BatchState.EXECUTED:
+            batch = self._ask(batch, gateway)
         return batch
+
+    def _send(self, batch: Batch, gateway: SettlementGateway) -> Batch:
+        """What is asked after a failed attempt decides, the attempt itself does not."""
+        try:
+            gateway.send(batch)
+        except ConnectionError:
+            asked = self._ask(batch, gateway)
+            if asked.state is batch.state:
+                raise
+            return asked
+        return self._ask(batch, gateway)
+
+    def _ask(self, batch: Batch, gateway: SettlementGateway) -> Batch:
+        fate = gateway.fate(batch)
+        if fate.state is batch.state:
+            return self._outbox.noted(batch, fate.detail) if fate.detail else batch
+        return self._outbox.moved(batch, fate.state, fate.detail, fate.evidence, spent=fate.spent)

@@ -14,7 +14,7 @@ depends_on = None
 
 APPEND_ONLY = (
     "receipts", "claims", "vouchers", "checkpoints", "transactions", "entries", "instructions",
-    "devices",
+    "devices", "shares", "evidence",
 )  # fmt: skip
 
 
@@ -40,6 +40,10 @@ def _row_id() -> sa.Column[Any]:
 
 def _of_contract() -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(["terms_digest"], ["contracts.terms_digest"])
+
+
+def _of_batch() -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(["batch"], ["batches.id"])
 
 
 def upgrade() -> None:
@@ -170,15 +174,43 @@ def _create_settlement() -> None:
         _blob("terms_digest"),
         _text("currency"),
         _integer("amount_nanos"),
+        _integer("first_sequence"),
+        _integer("last_sequence"),
         _text("state"),
         _blob("memo"),
         _blob("payload", optional=True),
         _blob("digest", optional=True, unique=True),
         _integer("expiry", optional=True),
+        _blob("plan", optional=True),
+        _text("signatures", optional=True),
         _text("detail"),
         _integer("created_ms"),
         _integer("updated_ms"),
         _of_contract(),
+    )
+    op.execute(
+        "CREATE UNIQUE INDEX batches_one_open ON batches (terms_digest) "
+        "WHERE state NOT IN ('FINAL', 'FAILED')"
+    )
+    op.create_table(
+        "leases",
+        _blob("coin", primary_key=True),
+        _column("batch", sa.Integer(), index=True),
+        _of_batch(),
+    )
+    op.create_table(
+        "shares",
+        _column("batch", sa.Integer(), primary_key=True),
+        _text("signer", primary_key=True),
+        _text("signature"),
+        _of_batch(),
+    )
+    op.create_table(
+        "evidence",
+        _column("batch", sa.Integer(), primary_key=True),
+        _text("state", primary_key=True),
+        _blob("document"),
+        _of_batch(),
     )
     op.create_table(
         "outbox",
@@ -187,7 +219,7 @@ def _create_settlement() -> None:
         _text("currency"),
         _integer("amount_nanos"),
         _column("batch", sa.Integer(), optional=True, index=True),
-        sa.ForeignKeyConstraint(["batch"], ["batches.id"]),
+        _of_batch(),
         _of_contract(),
     )
 
@@ -203,6 +235,8 @@ def _create_triggers() -> None:
     for table in APPEND_ONLY:
         for verb in ("UPDATE", "DELETE"):
             _forbid(table, verb)
+    _forbid("batches", "DELETE")
+    _forbid("batches", "UPDATE", "WHEN OLD.state IN ('FINAL', 'FAILED')")
     _forbid("audit", "UPDATE")  # old refusals are pruned, contradictions never
     _forbid("audit", "DELETE", "WHEN OLD.reason IN ('EQUIVOCATION', 'DEVICE_FROZEN')")
     # Entries come first and the transaction row seals them: it is refused unless they balance,

@@ -1,0 +1,72 @@
+"""What the operator's own node adds: are the coins there, and which signed plans are dead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from prover.signed_plans import PlanFate, SignedPlans
+from verifier.iota.fate import Observed, Outcome, observe
+from verifier.iota.node import Node, require_same
+from verifier.iota.payment import CoinRef, PaymentPlan, build, digest, refuse
+
+
+def check_on_chain(plan: PaymentPlan, node: Node) -> None:
+    """``SETTLEMENT_PLAN`` unless the plan can execute now and costs what gas costs today.
+
+    ``BadInput`` IOTA_NODE when the node serves another network, ``ConnectionError`` when there is
+    no answer.
+    """
+    present = node.present()
+    require_same(present.network, plan.network)
+    if plan.gas_price > present.gas_price:
+        raise refuse(f"gas_price: {plan.gas_price} is above the network's {present.gas_price}")
+    if not present.epoch <= plan.expiry_epoch <= present.epoch + 1:
+        raise refuse(f"expiry_epoch: {plan.expiry_epoch} in epoch {present.epoch}")
+    gas = plan.gas_budget if plan.sponsored else plan.gas_budget + plan.amount_nanos
+    _require_funds("gas_coins", plan.gas_coins, plan.gas_owner, gas, node)
+    if plan.sponsored:
+        _require_funds("coins", plan.coins, plan.sender, plan.amount_nanos, node)
+
+
+def _require_funds(
+    name: str, wanted: Sequence[CoinRef], owner: str, needed_nanos: int, node: Node
+) -> None:
+    """The coins are there at these versions and hold enough: what fails burns gas all the same."""
+    held = 0
+    for reference in wanted:
+        coin = node.coin(reference.object_id, owner)
+        if coin is None or coin.reference != reference:
+            raise refuse(f"{name}: {reference.object_id.hex()} is not there at this version")
+        held += coin.nanos
+    if held < needed_nanos:
+        raise refuse(f"{name}: hold {held} nanos, {needed_nanos} are needed")
+
+
+def learn_fates(record: SignedPlans, node: Node) -> None:
+    """Ask what became of every plan that is not known to be paid or dead, and keep it.
+
+    Asked in every round, because nodes forget. A plan is dead by effects that say so; when it has
+    expired with a coin of it unspent; or when another signed plan has spent a coin of it.
+    """
+    for signed in record.plans():
+        if signed.fate is PlanFate.LIVE:
+            seen = observe(node, signed.plan, digest(build(signed.plan)))
+            record.learned(signed.digest, _fate(seen))
+    known = record.plans()
+    executed = [plan for plan in known if plan.fate in (PlanFate.EXECUTED, PlanFate.FAILED)]
+    for signed in known:
+        if any(other.excludes(signed) for other in executed):
+            record.learned(signed.digest, PlanFate.SUPERSEDED)
+
+
+def _fate(seen: Observed) -> PlanFate:
+    if seen.outcome is Outcome.FINAL:
+        return PlanFate.EXECUTED
+    if seen.outcome is Outcome.FAILED:
+        return PlanFate.FAILED
+    # That a node's history reaches back far enough proves nothing about a plan whose expiry was
+    # signed without asking a node how far away that is.
+    if seen.outcome is Outcome.EXPIRED and json.loads(seen.document)["coin_unspent"] is True:
+        return PlanFate.EXPIRED
+    return PlanFate.LIVE

@@ -1,0 +1,191 @@
+"""Settlements that the operator signed, and the receipts they pay, in the operator's store.
+
+Written before a signature leaves. Whoever loses it can no longer tell which receipts were paid, so
+it is never made anew beside a wallet that signed before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from circuits.errors import BadInput, InputReason
+from prover.database import checked_rows, connection, transaction
+from verifier.iota.payment import PaymentPlan, refuse
+from verifier.receipt import Receipt, decode_receipt
+
+MAXIMUM_LIVE = 32  # for the same receipts: nobody may fill the disk with ever new ones
+SIGNED_PLANS_NAME = "settlements.sqlite3"
+_VERSION = 1
+_SCRIPT = """
+CREATE TABLE receipts (
+    terms BLOB NOT NULL, sequence INTEGER NOT NULL, encoded BLOB NOT NULL,
+    PRIMARY KEY (terms, sequence)
+) STRICT;
+CREATE TABLE plans (
+    digest BLOB NOT NULL PRIMARY KEY, terms BLOB NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, plan BLOB NOT NULL,
+    fate TEXT NOT NULL
+) STRICT
+"""
+
+
+class PlanFate(StrEnum):
+    """What the operator's own node showed of a plan; all but LIVE stays for ever.
+
+    EXPIRED: its last epoch is over and a coin of it is still unspent. SUPERSEDED: another
+    transaction spent a coin of it.
+    """
+
+    LIVE = "live"
+    EXECUTED = "executed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True)
+class SignedPlan:
+    """A payment that was signed: receipts first..last, nanos (before, after] of their sum.
+
+    ``digest`` is the transaction's, 32 bytes.
+    """
+
+    digest: bytes
+    terms_digest: bytes
+    first: int
+    last: int
+    before_nanos: int
+    after_nanos: int
+    plan: PaymentPlan
+    fate: PlanFate = PlanFate.LIVE
+
+    def overlaps(self, other: SignedPlan) -> bool:
+        """True when both would pay a nano of the same receipts."""
+        if self.terms_digest != other.terms_digest:
+            return False
+        begin = max(self.before_nanos, other.before_nanos)
+        return begin < min(self.after_nanos, other.after_nanos)
+
+    def excludes(self, other: SignedPlan) -> bool:
+        """True when they share a coin at one version: at most one of them can ever execute."""
+        return not self.coins.isdisjoint(other.coins)
+
+    @property
+    def pays(self) -> tuple[bytes, int, int]:
+        """Contract and receipts."""
+        return self.terms_digest, self.first, self.last
+
+    @property
+    def coins(self) -> frozenset[bytes]:
+        """What the transaction spends, gas included: object and version of each coin."""
+        return frozenset(coin.lease for coin in self.plan.references)
+
+
+class SignedPlans:
+    """The open record; use ``open_signed_plans``."""
+
+    def __init__(self, path: Path, opened: sqlite3.Connection) -> None:
+        self.path = path
+        self._db = opened
+
+    def receipts(self, terms_digest: bytes) -> list[Receipt]:
+        """Every receipt that was checked, from the contract's first on; ``STORE_CORRUPT``."""
+        rows = self._db.execute(
+            "SELECT encoded FROM receipts WHERE terms = ? ORDER BY sequence", (terms_digest,)
+        )
+        try:
+            found = [decode_receipt(row[0]) for row in checked_rows(self.path, rows, (bytes,))]
+        except BadInput as error:
+            raise self._corrupt(error.message) from None
+        if [receipt.sequence for receipt in found] != list(range(1, len(found) + 1)):
+            raise self._corrupt("a receipt is missing")
+        return found
+
+    def plans(self) -> list[SignedPlan]:
+        """Everything that was ever signed, under any contract, oldest first."""
+        rows = self._db.execute(
+            "SELECT digest, terms, first, last, before, after, plan, fate FROM plans ORDER BY rowid"
+        )
+        types = (bytes, bytes, int, int, int, int, bytes, str)
+        return [self._plan(row) for row in checked_rows(self.path, rows, types)]
+
+    def record(self, signed: SignedPlan, receipts: Sequence[Receipt]) -> None:
+        """Durably record a plan before it is signed, with the receipts not known before.
+
+        Signing it again is fine. ``SETTLEMENT_PLAN`` where it would pay again what an earlier plan
+        pays or may still pay.
+        """
+        with transaction(self._db):
+            known = self.plans()
+            self._require_exclusive(signed, known)
+            if any(earlier.digest == signed.digest for earlier in known):
+                return
+            self._db.executemany(
+                "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)",
+                ((signed.terms_digest, r.sequence, r.encode()) for r in receipts),
+            )
+            self._db.execute(
+                "INSERT INTO plans VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    signed.digest, signed.terms_digest, signed.first, signed.last,
+                    signed.before_nanos, signed.after_nanos, signed.plan.to_json(),
+                    signed.fate.value,
+                ),
+            )  # fmt: skip
+
+    def learned(self, digest: bytes, fate: PlanFate) -> None:
+        """Keep what became of a live plan; what is known of others stays."""
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE plans SET fate = ? WHERE digest = ? AND fate = ?",
+                (fate.value, digest, PlanFate.LIVE.value),
+            )
+
+    @staticmethod
+    def _require_exclusive(signed: SignedPlan, known: Sequence[SignedPlan]) -> None:
+        live = 0
+        for earlier in known:
+            where = f"receipts {earlier.first}..{earlier.last}"
+            if earlier.digest == signed.digest:
+                if earlier.pays != signed.pays:
+                    raise refuse(f"this transaction was signed for {where}")
+                return  # whatever was signed since was checked against it
+            if not earlier.overlaps(signed):
+                continue
+            if earlier.fate is PlanFate.EXECUTED:
+                raise refuse(f"{where} were paid by transaction {earlier.digest.hex()}")
+            if earlier.fate is PlanFate.LIVE:
+                live += 1
+                if not earlier.excludes(signed):
+                    raise refuse(
+                        f"{where} may still be paid by transaction {earlier.digest.hex()}, and"
+                        " both could: no coin is in both"
+                    )
+        if live >= MAXIMUM_LIVE:
+            raise refuse(f"{live} payments were signed for these receipts; none is settled or dead")
+
+    def _plan(self, row: tuple[object, ...]) -> SignedPlan:
+        digest, terms, first, last, before, after, plan, fate = row
+        try:
+            return SignedPlan(
+                digest, terms, first, last, before, after,  # type: ignore[arg-type]
+                PaymentPlan.from_json(plan), PlanFate(fate),  # type: ignore[arg-type]
+            )  # fmt: skip
+        except (BadInput, ValueError):
+            raise self._corrupt("a signed plan cannot be read") from None
+
+    def _corrupt(self, what: str) -> BadInput:
+        return BadInput(InputReason.STORE_CORRUPT, f"{self.path}: damaged ({what})")
+
+
+@contextmanager
+def open_signed_plans(store: Path | str) -> Iterator[SignedPlans]:
+    """Open (or begin) the record in the operator's store."""
+    path = Path(store) / SIGNED_PLANS_NAME
+    with connection(path, _VERSION, _SCRIPT, create=True) as opened:
+        yield SignedPlans(path, opened)

@@ -1,0 +1,1 @@
+"""An in-process IOTA test node; `node.IotaNode` is its front."""

@@ -1,0 +1,46 @@
+"""The test node and a supplier that settles on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.iota_node.node import IotaNode
+from tests.iota_node.schema import SchemaUnavailable
+from tests.settlement.iota_rig import Rig, contract, make_rig
+
+
+@pytest.fixture
+def node() -> Iterator[IotaNode]:
+    """A test node, serving; skips where the official schema cannot be had."""
+    try:
+        served = IotaNode()
+    except SchemaUnavailable as error:
+        pytest.skip(str(error))
+    with served:
+        yield served
+
+
+@pytest.fixture
+def rigs(node: IotaNode, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
+    """Makes suppliers on the node; the arguments are fields of the contract's settlement table."""
+    with ExitStack() as stack:
+
+        def make(name: str = "test pump", *, funds: int | None = None, **fields: Any) -> Rig:
+            agreed = contract(node.chain_id, name, **fields)
+            directory = tmp_path / name
+            rig = make_rig(node, directory, agreed, **({} if funds is None else {"funds": funds}))
+            stack.callback(rig.close)
+            return rig
+
+        yield make
+
+
+@pytest.fixture
+def rig(rigs: Callable[..., Rig]) -> Rig:
+    """A supplier whose 2-of-2 escrow pays its own gas and holds one coin; no claims yet."""
+    return rigs()
