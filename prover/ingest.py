@@ -146,9 +146,12 @@ class Gateway:
             yield from self._stranger(session.device, session.schema)
             return
         self._flush()
+        known = self._store.session(session.epoch)
+        if known not in (None, body) and self._store.has_windows(session.epoch):
+            return  # of a boot that closed no window, again: the one that did was another
         if self._clock is not None:
             self._clock.begin(session)
-        if self._store.session(session.epoch) == body:
+        if known == body:
             return
         self._store.keep_session(session.epoch, body)
         yield Event("session", session.epoch)
@@ -204,6 +207,8 @@ class Gateway:
             log = read_window(self._facts(checkpoint.epoch, number), before, checkpoint)
         except BadInput as bad:
             self._store.append(signed, None)
+            if bad.reason is InputReason.WINDOW_UNREADABLE:
+                self._wants_repeat = True  # a session frame may have got lost
             yield _closed("lost", checkpoint, bad)
         else:
             self._store.append(signed, log)

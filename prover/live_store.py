@@ -43,10 +43,11 @@ class LiveStore(Store):
         )
 
     def keep_session(self, epoch: int, body: bytes) -> None:
-        """Make this the epoch's session; what the one before it sent and never closed goes."""
+        """Make this the epoch's session.
+
+        Frames stay: they may be this one's, and have come before it.
+        """
         with transaction(self._db):
-            if self.session(epoch) is not None:
-                self._drop_frames(epoch, 0)
             self._db.execute(
                 "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", (self._device, epoch, body)
             )
@@ -117,6 +118,13 @@ class LiveStore(Store):
             (self._device, epoch),
         )
         return [number for (number,) in checked_rows(self.path, rows, (int,))]
+
+    def has_windows(self, epoch: int) -> bool:
+        """Whether readings of the epoch are in the store."""
+        row = self._db.execute(
+            "SELECT 1 FROM windows WHERE device = ? AND epoch = ? LIMIT 1", (self._device, epoch)
+        ).fetchone()
+        return row is not None
 
     def checkpoint(self, epoch: int, number: int) -> SignedCheckpoint | None:
         """One checkpoint, if it is there."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
+from numba import get_num_threads, set_num_threads
 
 from circuits.circuit import Circuit
 from circuits.errors import BadInput, InputReason
@@ -35,7 +37,7 @@ from prover.kernels.polynomial import (
     evaluate_columns,
     fold_coefficients,
 )
-from prover.kernels.program import Program, assemble, evaluate
+from prover.kernels.program import Program, assemble, combine, evaluate
 from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
@@ -48,6 +50,7 @@ from verifier.kernel.verify import draw_point, proof_shape, start_transcript
 
 Progress = Callable[[str, float], None]
 QUOTIENT_BLOWUP = 4
+SMALL_ROWS = 2048
 _P = np.uint64(P)
 
 
@@ -56,7 +59,18 @@ def _program(circuit: Circuit) -> Program:
     return assemble(circuit)
 
 
-def prove(  # noqa: PLR0915 - the numbered protocol
+@contextmanager
+def _few_threads(rows: int) -> Iterator[None]:
+    """Short claims on one thread: others would be waited for longer than they help."""
+    before = get_num_threads()
+    set_num_threads(before if rows > SMALL_ROWS else 1)
+    try:
+        yield
+    finally:
+        set_num_threads(before)
+
+
+def prove(
     circuit: Circuit,
     parameters: ParameterSet,
     statement: Statement,
@@ -78,6 +92,20 @@ def prove(  # noqa: PLR0915 - the numbered protocol
     computed again.
     """
     report = progress or (lambda _step, _fraction: None)
+    with _few_threads(proof_shape(circuit, parameters, statement).rows):
+        return _prove(circuit, parameters, statement, windows, report, state, check, memory_bytes)
+
+
+def _prove(  # noqa: PLR0915 - the numbered protocol
+    circuit: Circuit,
+    parameters: ParameterSet,
+    statement: Statement,
+    windows: Sequence[WindowLog],
+    report: Progress,
+    state: Openings | None,
+    check: bool,
+    memory_bytes: int,
+) -> bytes:
     # 1. Shape.
     shape = proof_shape(circuit, parameters, statement)
     report("witness", 0.0)
@@ -216,15 +244,16 @@ def _quotient(
 
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
+    program = _program(circuit)
+    combination = combine(program, statement.public_inputs(circuit), alpha)
     values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
     for coset in range(QUOTIENT_BLOWUP):
         start = GENERATOR * pow(step, coset, P) % P
         scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
         factors = extended[coset, group, :, lane].astype(np.uint64) * scale % _P
         values[0, coset::QUOTIENT_BLOWUP, :DEGREE] = evaluate(
-            _program(circuit),
-            statement.public_inputs(circuit),
-            alpha,
+            program,
+            combination,
             committed.coset(coset * stride),
             extended[coset],
             factors.astype(np.uint32),

@@ -17,6 +17,8 @@ from verifier.kernel.merkle import LEAF_PERSON, NODE_PERSON
 _IV = np.array(IV, dtype=np.uint32)
 _SIGMA = np.array(SIGMA, dtype=np.int64)
 _GRIND_PERSON = b"zkm:grnd"
+_GRINDERS = 8  # tasks of a round
+_NONCES = 1 << 15  # that each of them tries: a round is a few milliseconds
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
 
@@ -162,20 +164,22 @@ def _few_parents(children: Any, start: Any, out: Any) -> None:
         compress(h, pairs[index], 64, _ALL_ONES)
 
 
-@njit(cache=True)
-def _grind(state: Any, start: Any, mask: Any, first: Any) -> Any:
-    block = np.zeros(16, dtype=np.uint32)
-    block[:8] = state
-    h = np.empty(8, dtype=np.uint32)
-    nonce = first
-    while True:
-        block[8] = np.uint32(nonce & 0xFFFFFFFF)
-        block[9] = np.uint32(nonce >> 32)
-        h[:] = start
-        compress(h, block, 40, _ALL_ONES)
-        if h[0] & mask == 0:
-            return nonce
-        nonce += 1
+@njit(cache=True, parallel=True)
+def _grind(state: Any, start: Any, mask: Any, first: Any, found: Any) -> None:
+    """Each task's smallest nonce that passes among its own, or -1; sixteen nonces in lockstep."""
+    for task in prange(len(found)):
+        digests = np.empty(LANES, dtype=np.uint32)
+        found[task] = -1
+        nonce = np.int64(first + task * _NONCES)
+        for _ in range(_NONCES // LANES):
+            low, high = np.uint32(nonce & 0xFFFFFFFF), np.uint32(nonce >> 32)
+            vector.compress_nonces(start, state, low, high, np.uint32(40), digests)
+            for lane in range(LANES):
+                if found[task] < 0 and digests[lane] & mask == 0:
+                    found[task] = nonce + lane
+            if found[task] >= 0:
+                break
+            nonce += LANES
 
 
 def hash_rows(extended: Words, columns: int, salts: Words) -> Words:
@@ -221,5 +225,12 @@ def tree_levels(leaves: Words) -> list[Words]:
 def grind(state: bytes, bits: int) -> int:
     """The smallest nonce that passes ``verifier.kernel.transcript.grinding_ok``."""
     words = np.frombuffer(state, dtype="<u4")
-    mask = np.uint32((1 << bits) - 1)
-    return int(_grind(words, initial_state(_GRIND_PERSON, 0), mask, 0))
+    mask, start = np.uint32((1 << bits) - 1), initial_state(_GRIND_PERSON, 0)
+    found = np.full(_GRINDERS, -1, dtype=np.int64)
+    first = 0
+    while True:
+        _grind(words, start, mask, first, found)
+        passed = found[found >= 0]
+        if len(passed):
+            return int(passed.min())
+        first += _GRINDERS * _NONCES

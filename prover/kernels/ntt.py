@@ -15,12 +15,13 @@ import numpy as np
 from numba import njit, prange
 
 from circuits.field import P, inverse, powers, root_of_unity
-from prover.kernels import vector
+from prover.kernels import butterfly, vector
 from prover.kernels.montgomery import Words, to_montgomery
 from prover.kernels.vector import LANES
 
 _BLOCK_ROWS = 1 << 12  # a quarter of a megabyte: stays in the second-level cache
 _STRIP_ROWS = 8
+_INVERSE = np.uint64(pow(P, -1, 2**32))
 
 
 @lru_cache(maxsize=64)
@@ -33,167 +34,172 @@ def bit_reversal(log2_size: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 @lru_cache(maxsize=64)
-def twiddles(log2_size: int, inverted: bool) -> Words:
-    """w^0 .. w^(size/2 - 1) in Montgomery form, w of order 2^log2_size or its inverse."""
-    root = root_of_unity(log2_size)
-    if inverted:
-        root = inverse(root)
-    return to_montgomery(powers(root, max(1, (1 << log2_size) // 2)))
-
-
-@lru_cache(maxsize=64)
 def coset_factors(log2_size: int, shift: int) -> Words:
     """shift^i in Montgomery form, at bit-reversed positions."""
     return to_montgomery(powers(shift, 1 << log2_size)[bit_reversal(log2_size)])
 
 
-@njit(cache=True)
-def _down(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
-    """One decimation-in-frequency layer over rows start .. start + size, in place."""
-    for base in range(start, start + size, 2 * half):
-        for k in range(half):
-            upper = (base + k) * LANES
-            lower = upper + half * LANES
-            a, b = vector.load(x, upper), vector.load(x, lower)
-            vector.store(x, upper, vector.add(a, b))
-            vector.store(x, lower, vector.multiply(vector.subtract(a, b), table[k * stride]))
+@lru_cache(maxsize=16)  # a megabyte each for a day
+def twiddles(log2_size: int, shift: int, inverted: bool = False) -> tuple[Words, Words]:
+    """Factors of every layer for the coset shift * <w>, w of order 2^log2_size.
+
+    At h + k, h = 1, 2, 4, ..., k < h, stands shift^(size / 2h) * w^(k size / 2h), the point whose
+    square the two halves of a layer are evaluated at (or its inverse), in Montgomery form; in the
+    second table the same divided by p modulo 2^32.
+    """
+    size = 1 << log2_size
+    root, start = root_of_unity(log2_size), shift % P
+    if inverted:
+        root, start = inverse(root), inverse(start)
+    table = np.zeros(max(size, 2), dtype=np.uint64)
+    half, steps = size // 2, powers(root, max(1, size // 2))
+    while half >= 1:
+        table[half : 2 * half] = steps[:: size // (2 * half)] * np.uint64(start) % np.uint64(P)
+        start = start * start % P
+        half //= 2
+    montgomery = to_montgomery(table)
+    return montgomery, (montgomery * _INVERSE).astype(np.uint32)
 
 
 @njit(cache=True)
-def _up(x: Any, start: int, size: int, half: int, table: Any, stride: int) -> None:
-    """One decimation-in-time layer over rows start .. start + size, in place."""
-    for base in range(start, start + size, 2 * half):
-        for k in range(half):
-            upper = (base + k) * LANES
-            lower = upper + half * LANES
-            a = vector.load(x, upper)
-            b = vector.multiply(vector.load(x, lower), table[k * stride])
-            vector.store(x, upper, vector.add(a, b))
-            vector.store(x, lower, vector.subtract(a, b))
+def _up(
+    x: Any, origin: int, count: int, unit: int, table: Any, quotients: Any, scale: int, shift: int
+) -> None:
+    """All layers that lead from single items to ``count`` of them, in place.
+
+    Item i is the row at flat index origin + i * unit; for the twiddles it is row i * scale + shift.
+    """
+    half = 1
+    while half < count:
+        step = half * unit
+        if 8 * half <= count:
+            for base in range(0, count, 8 * half):
+                for k in range(half):
+                    at, where = origin + (base + k) * unit, k * scale + shift
+                    butterfly.up3(x, at, step, table, quotients, half * scale, where)
+            half *= 8
+        elif 4 * half <= count:
+            for base in range(0, count, 4 * half):
+                for k in range(half):
+                    at, where = origin + (base + k) * unit, k * scale + shift
+                    butterfly.up2(x, at, step, table, quotients, half * scale, where)
+            half *= 4
+        else:
+            for k in range(half):
+                at, where = origin + k * unit, k * scale + shift
+                butterfly.up1(x, at, step, table, quotients, half * scale, where)
+            half *= 2
 
 
 @njit(cache=True)
-def _strips(x: Any, block: int, table: Any, downward: bool) -> None:
+def _down(
+    x: Any, origin: int, count: int, unit: int, table: Any, quotients: Any, scale: int, shift: int
+) -> None:
+    """The inverse of ``_up``, but for the factor ``count``."""
+    half = count
+    while half > 1:
+        if half >= 8:
+            half //= 8
+            for base in range(0, count, 8 * half):
+                for k in range(half):
+                    at, where = origin + (base + k) * unit, k * scale + shift
+                    butterfly.down3(x, at, half * unit, table, quotients, half * scale, where)
+        elif half == 4:
+            half = 1
+            for base in range(0, count, 4):
+                at = origin + base * unit
+                butterfly.down2(x, at, unit, table, quotients, scale, shift)
+        else:
+            half = 1
+            for base in range(0, count, 2):
+                at = origin + base * unit
+                butterfly.down1(x, at, unit, table, quotients, scale, shift)
+
+
+@njit(cache=True)
+def _copy_rows(source: Any, start: int, target: Any, at: int, count: int) -> None:
+    for row in range(count):
+        vector.store(target, (at + row) * LANES, vector.load(source, (start + row) * LANES))
+
+
+@njit(cache=True)
+def _strips(x: Any, block: int, table: Any, quotients: Any, upward: bool) -> None:
     """All layers whose halves span whole blocks, in one pass over memory.
 
     Rows k, k + block, k + 2 block, ... only meet one another in these layers; a few neighbouring
     k at a time are copied to a buffer that stays in cache.
     """
-    rows = x.shape[0]
-    parts = rows // block
+    parts = x.shape[0] // block
     strip = min(_STRIP_ROWS, block)
-    buffer = np.empty((parts, strip, LANES), dtype=np.uint32)
+    unit = strip * LANES
+    buffer = np.empty((parts * strip, LANES), dtype=np.uint32)
     for first in range(0, block, strip):
         for part in range(parts):
-            buffer[part] = x[part * block + first : part * block + first + strip]
-        half = parts // 2 if downward else 1
-        while 1 <= half < parts:
-            stride = parts // (2 * half)
-            for base in range(0, parts, 2 * half):
-                for part in range(base, base + half):
-                    for k in range(strip):
-                        w = table[((part - base) * block + first + k) * stride]
-                        upper = (part * strip + k) * LANES
-                        lower = upper + half * strip * LANES
-                        a, b = vector.load(buffer, upper), vector.load(buffer, lower)
-                        if downward:
-                            vector.store(buffer, upper, vector.add(a, b))
-                            difference = vector.subtract(a, b)
-                            vector.store(buffer, lower, vector.multiply(difference, w))
-                        else:
-                            b = vector.multiply(b, w)
-                            vector.store(buffer, upper, vector.add(a, b))
-                            vector.store(buffer, lower, vector.subtract(a, b))
-            half = half // 2 if downward else half * 2
+            _copy_rows(x, part * block + first, buffer, part * strip, strip)
+        for k in range(strip):
+            if upward:
+                _up(buffer, k * LANES, parts, unit, table, quotients, block, first + k)
+            else:
+                _down(buffer, k * LANES, parts, unit, table, quotients, block, first + k)
         for part in range(parts):
-            x[part * block + first : part * block + first + strip] = buffer[part]
+            _copy_rows(buffer, part * strip, x, part * block + first, strip)
 
 
-@njit(cache=True)
-def _scale(x: Any, out: Any, start: int, size: int, factors: Any) -> None:
-    """out = x * factors (Montgomery), row by row."""
-    for row in range(start, start + size):
-        vector.store(out, row * LANES, vector.multiply(vector.load(x, row * LANES), factors[row]))
-
-
-@njit(cache=True)
-def _values_to_coefficients(x: Any, table: Any, factors: Any) -> None:
-    """In place on one group; ``factors`` (Montgomery) undo the coset and divide by the size."""
-    rows = x.shape[0]
+@njit(cache=True, parallel=True)
+def _interpolate_all(x: Any, table: Any, quotients: Any, factor: Any) -> None:
+    rows = x.shape[1]
     block = min(rows, _BLOCK_ROWS)
-    if block < rows:
-        _strips(x, block, table, True)
-    for start in range(0, rows, block):
-        half = block // 2
-        while half >= 1:
-            _down(x, start, block, half, table, rows // (2 * half))
-            half //= 2
-        _scale(x, x, start, block, factors)
+    for number in prange(x.shape[0]):
+        group = x[number]
+        if block < rows:
+            _strips(group, block, table, quotients, False)
+        for start in range(0, rows, block):
+            _down(group, start * LANES, block, LANES, table, quotients, 1, 0)
+            for row in range(start, start + block):
+                scaled = vector.multiply(vector.load(group, row * LANES), factor)
+                vector.store(group, row * LANES, scaled)
 
 
 @njit(cache=True)
-def _block_up(x: Any, start: int, block: int, table: Any) -> None:
-    """All layers inside a block."""
-    half = 1
-    while 2 * half <= block:
-        _up(x, start, block, half, table, x.shape[0] // (2 * half))
-        half *= 2
-
-
-@njit(cache=True)
-def _plain_values(x: Any, table: Any) -> None:
-    """Evaluate one group on the subgroup itself, in place."""
+def _to_values(x: Any, table: Any, quotients: Any) -> None:
+    """One group, in place."""
     block = min(x.shape[0], _BLOCK_ROWS)
     for start in range(0, x.shape[0], block):
-        _block_up(x, start, block, table)
+        _up(x, start * LANES, block, LANES, table, quotients, 1, 0)
     if block < x.shape[0]:
-        _strips(x, block, table, False)
+        _strips(x, block, table, quotients, True)
 
 
-@njit(cache=True)
-def _coefficients_to_values(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
-    """Evaluate one group on a coset; ``factors`` (Montgomery) carry the shift."""
-    rows = coefficients.shape[0]
+@njit(cache=True, parallel=True)
+def _evaluate_all(x: Any, table: Any, quotients: Any) -> None:
+    for group in prange(x.shape[0]):
+        _to_values(x[group], table, quotients)
+
+
+@njit(cache=True, parallel=True)
+def _extend_all(coefficients: Any, out: Any, tables: Any, quotients: Any) -> None:
+    groups, rows, _ = coefficients.shape
     block = min(rows, _BLOCK_ROWS)
-    for start in range(0, rows, block):
-        _scale(coefficients, out, start, block, factors)
-        _block_up(out, start, block, table)
-    if block < rows:
-        _strips(out, block, table, False)
-
-
-@njit(cache=True, parallel=True)
-def _interpolate_all(x: Any, table: Any, factors: Any) -> None:
-    for group in prange(x.shape[0]):
-        _values_to_coefficients(x[group], table, factors)
-
-
-@njit(cache=True, parallel=True)
-def _extend_all(coefficients: Any, out: Any, table: Any, factors: Any) -> None:
-    groups, cosets = coefficients.shape[0], out.shape[0]
-    for task in prange(groups * cosets):
-        group, coset = task // cosets, task % cosets
-        _coefficients_to_values(coefficients[group], out[coset, group], table, factors[coset])
-
-
-@njit(cache=True, parallel=True)
-def _evaluate_all(x: Any, table: Any) -> None:
-    for group in prange(x.shape[0]):
-        _plain_values(x[group], table)
+    for task in prange(groups * out.shape[0]):
+        group, coset = task // out.shape[0], task % out.shape[0]
+        target, table, other = out[coset, group], tables[coset], quotients[coset]
+        for start in range(0, rows, block):
+            _copy_rows(coefficients[group], start, target, start, block)
+            _up(target, start * LANES, block, LANES, table, other, 1, 0)
+        if block < rows:
+            _strips(target, block, table, other, True)
 
 
 def evaluate(x: Words) -> None:
     """Bit-reversed coefficients to values on <w>, in place; x is (groups, rows, 16)."""
-    _evaluate_all(x, twiddles(x.shape[1].bit_length() - 1, False))
+    _evaluate_all(x, *twiddles(x.shape[1].bit_length() - 1, 1))
 
 
 def interpolate(x: Words, shift: int = 1) -> None:
     """Values on shift * <w> to bit-reversed coefficients, in place; x is (groups, rows, 16)."""
-    log2_rows = x.shape[1].bit_length() - 1
-    scale = inverse(x.shape[1])
-    unshift = coset_factors(log2_rows, inverse(shift)).astype(np.uint64)
-    factors = (unshift * np.uint64(scale) % np.uint64(P)).astype(np.uint32)
-    _interpolate_all(x, twiddles(log2_rows, True), factors)
+    rows = x.shape[1]
+    factor = np.uint32(to_montgomery(inverse(rows)))
+    _interpolate_all(x, *twiddles(rows.bit_length() - 1, shift, inverted=True), factor)
 
 
 def extend(coefficients: Words, shift: int, blowup: int) -> Words:
@@ -216,8 +222,9 @@ def extend_cosets(
         out = np.empty((len(cosets), *coefficients.shape), dtype=np.uint32)
     log2_rows = coefficients.shape[1].bit_length() - 1
     step = root_of_unity(log2_rows + blowup.bit_length() - 1)
-    factors = np.stack([coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in cosets])
-    _extend_all(coefficients, out, twiddles(log2_rows, False), factors)
+    made = [twiddles(log2_rows, shift * pow(step, c, P) % P) for c in cosets]
+    tables, quotients = (np.stack([pair[k] for pair in made]) for k in range(2))
+    _extend_all(coefficients, out, tables, quotients)
     return out
 
 

@@ -279,27 +279,37 @@ def _evaluate(
             _finish_block(sums, reduced, factors, start, width, out)
 
 
-def _weights(program: Program, constants: Array, alpha: Array) -> tuple[NDArray[np.int64], Array]:
-    """Centered weights (emitted, 6) of the emitted values, and what the sums begin with (6,)."""
-    powers = extension_powers(alpha, len(constants))
+@dataclass(frozen=True)
+class Combination:
+    """One proof's constants, and its weights (emitted, 6), centered, with what sums begin with."""
+
+    constants: Array
+    weights: NDArray[np.int64]
+    total: NDArray[np.int64]
+
+
+def combine(program: Program, publics: Array, alpha: Array) -> Combination:
+    """What ``evaluate`` sums: alpha^i C_i with these public inputs."""
+    constants = program.values.copy()
+    for place, public, coefficient in program.public_terms:
+        constants[place] = (int(constants[place]) + coefficient * int(publics[public])) % P
+    constants = constants * program.scales % _P + program.offsets
+    fixed = constants[len(program.code) :]
+    powers = extension_powers(alpha, len(fixed))
     value, constraint, factor = program.emissions.T
     weights = np.zeros((program.emitted, DEGREE), dtype=np.uint64)
     # a value belongs to fewer constraints than would overflow
     np.add.at(weights, value.astype(np.intp), powers[constraint] * factor[:, None] % _P)
     weights %= _P
-    fixed = (powers * constants[:, None] % _P).sum(axis=0) % _P * np.uint64(_R * _R % P)
-    total = (fixed + weights.sum(axis=0) % _P * np.uint64(CENTER)) % _P
+    start = (powers * fixed[:, None] % _P).sum(axis=0) % _P * np.uint64(_R * _R % P)
+    total = (start + weights.sum(axis=0) % _P * np.uint64(CENTER)) % _P
     signed = weights.astype(np.int64)
-    return np.where(signed > CENTER, signed - P, signed), total
+    centered = np.where(signed > CENTER, signed - P, signed)
+    return Combination(constants, centered, total.astype(np.int64))
 
 
 def evaluate(
-    program: Program,
-    publics: Array,
-    alpha: Array,
-    trace: Words,
-    selectors: Words,
-    factors: Words,
+    program: Program, combination: Combination, trace: Words, selectors: Words, factors: Words
 ) -> Words:
     """sum alpha^i C_i(x) * factor(x) over one coset: canonical (rows, 6).
 
@@ -312,19 +322,14 @@ def evaluate(
     if not (whole and public):
         # compiled code indexes without bounds checks
         raise ValueError("the program reads another shape of trace, selectors or factors")
-    constants = program.values.copy()
-    for place, public, coefficient in program.public_terms:
-        constants[place] = (int(constants[place]) + coefficient * int(publics[public])) % P
-    constants = constants * program.scales % _P + program.offsets
-    weights, total = _weights(program, constants[len(program.code) :], alpha)
     out = np.empty((count, DEGREE), dtype=np.uint32)
     _evaluate(
         program.code,
         program.operands,
         program.coefficients,
-        constants,
-        weights,
-        total.astype(np.int64),
+        combination.constants,
+        combination.weights,
+        combination.total,
         np.ascontiguousarray(trace),
         np.ascontiguousarray(selectors),
         np.ascontiguousarray(factors),

@@ -241,6 +241,39 @@ def compress_rows(_typing: Any, state: Any, words: Any, index: Any, count: Any, 
 
 
 @_intrinsic
+def compress_nonces(
+    _typing: Any, start: Any, words: Any, low: Any, high: Any, count: Any, out: Any
+) -> Any:
+    """The first digest word of sixteen messages: eight words, a 64-bit nonce, zeros.
+
+    The nonces are low + lane and high * 2^32; ``count`` is the message's bytes, ``start`` (8,) the
+    chaining value, ``out`` (16,) receives the words.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+
+        def broadcast(which: int, k: int) -> Any:
+            array = context.make_array(kinds[which])(context, builder, values[which])
+            place = builder.gep(array.data, [ir.Constant(ir.IntType(64), k)])
+            return _broadcast(builder, builder.load(place))
+
+        lanes = ir.Constant(_VECTOR, list(range(LANES)))
+        message = [broadcast(1, k) for k in range(8)]
+        message += [builder.add(_broadcast(builder, values[2]), lanes)]
+        message += [_broadcast(builder, values[3])] + [_constant(0)] * 6
+        state = [broadcast(0, k) for k in range(8)]
+        final = ir.Constant(_WORD, 2**32 - 1)
+        digest = _blake2s(builder, state, message, values[4], final)[0]
+        zero = ir.Constant(ir.IntType(64), 0)
+        builder.store(digest, _pointer(context, builder, kinds[5], values[5], zero)).align = 4
+        return context.get_dummy_value()
+
+    word = types.uint32
+    return types.void(start, words, word, word, word, out), generate
+
+
+@_intrinsic
 def transpose(_typing: Any, array: Any, index: Any, out: Any, place: Any, stride: Any) -> Any:
     """Sixteen rows of 16 words, contiguous from flat ``index``, as 16 columns of ``out``.
 

@@ -248,10 +248,10 @@ def test_program_against_the_interpreter(
     publics = sample_elements(b"", b"publics", len(circuit.publics))
     factors = columns(2, rows, 2)[1]
     alpha = points(1)[0]
+    made = program.assemble(circuit)
     got = program.evaluate(
-        program.assemble(circuit),
-        publics,
-        alpha,
+        made,
+        program.combine(made, publics, alpha),
         ntt.to_groups(trace),
         ntt.to_groups(selectors),
         factors,
@@ -280,7 +280,7 @@ def test_one_program_serves_any_public_input() -> None:
     factors, alpha = np.ones(8, dtype=np.uint32), points(1)[0]
     inputs = [sample_elements(b"", label, len(circuit.publics)) for label in (b"a", b"b")]
     first, second, again = (
-        program.evaluate(made, publics, alpha, trace, selectors, factors)
+        program.evaluate(made, program.combine(made, publics, alpha), trace, selectors, factors)
         for publics in (inputs[0], inputs[1], inputs[0])
     )
     assert np.array_equal(first, again)

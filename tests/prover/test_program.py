@@ -74,7 +74,8 @@ def check(circuit: Circuit, rows: int, edges: bool = False) -> None:
     publics, alpha = drawn(len(circuit.publics)).astype(np.uint64), drawn(DEGREE).astype(np.uint64)
     factors = drawn(rows)
     groups = to_groups(trace), to_groups(selectors)
-    got = program.evaluate(program.assemble(circuit), publics, alpha, *groups, factors)
+    made = program.assemble(circuit)
+    got = program.evaluate(made, program.combine(made, publics, alpha), *groups, factors)
     one = np.ones(rows, dtype=np.uint64)
     values = interpreter(circuit).constraints(
         trace.astype(np.uint64),
@@ -203,7 +204,7 @@ def test_another_shape_never_reaches_a_kernel() -> None:
 
     def evaluate(trace: tuple[int, ...], selectors: tuple[int, ...], factors: int) -> Words:
         cells = (np.zeros(shape, dtype=np.uint32) for shape in (trace, selectors, (factors,)))
-        return program.evaluate(made, publics, alpha, *cells)
+        return program.evaluate(made, program.combine(made, publics, alpha), *cells)
 
     assert evaluate((groups, 8, 16), (1, 8, 16), 8).shape == (8, DEGREE)
     for shapes in (
