@@ -16,6 +16,7 @@ PROTO := $(shell find proto -name '*.proto')
 SKAB := ../shared/data/skab/anomaly-free.csv
 READINGS ?= 864000
 DEVICE ?= software
+SETTLE ?= embedded
 FIRMWARE := $(MAKE) -s -C firmware PYTHON=$(abspath $(BIN)/python)
 FIRMWARE_PROGRAMS := cc arm-none-eabi-gcc qemu-system-arm cppcheck valgrind clang
 FIRMWARE_PACKAGES := gcc libc6-dev gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
@@ -88,7 +89,7 @@ firmware-report: venv firmware-tools ## the sensor's instructions, flash and mem
 	@$(FIRMWARE) report
 
 .PHONY: demo
-demo: venv $(if $(filter qemu,$(DEVICE)),firmware-tools) ## the main job on real pump data (CSV=path for your own log, DEVICE=qemu for an emulated sensor)
+demo: venv $(if $(filter qemu,$(DEVICE)),firmware-tools) $(if $(filter iota,$(SETTLE)),node-tools) ## the main job on real pump data (CSV=path for your own log, DEVICE=qemu for an emulated sensor, SETTLE=iota)
 	@$(if $(filter qemu,$(DEVICE)),$(FIRMWARE) images)
 	@if [ -z "$(CSV)" ] && [ ! -f $(SKAB) ] && \
 		! $(BIN)/python -c 'import importlib.metadata as m; m.distribution("river")' 2>/dev/null; \
@@ -96,12 +97,20 @@ demo: venv $(if $(filter qemu,$(DEVICE)),firmware-tools) ## the main job on real
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 			--no-deps -r requirements/demo-data.lock; \
 	fi
-	@$(BIN)/python -m examples.demo --device "$(DEVICE)" $(if $(CSV),--csv "$(CSV)")
+	@$(BIN)/python -m examples.demo --device "$(DEVICE)" --settle "$(SETTLE)" $(if $(CSV),--csv "$(CSV)")
 
 # The same goes for Node.js and the official TypeScript SDK of IOTA, which check the settlement.
 .PHONY: node-tools
 node-tools: venv
 	@$(BIN)/python -m tests.iota.node_tools
+
+.PHONY: test-iota
+test-iota: venv node-tools ## pays on the test node, with ZKMETER_IOTA_TESTNET=1 on IOTA's public test network (docs/iota.md)
+	@$(BIN)/python -m pytest -s tests/iota/test_testnet.py
+
+.PHONY: iota-costs
+iota-costs: venv ## what settlements on IOTA cost: the table, and the plot docs/iota-costs.svg
+	@$(BIN)/python -m tests.iota.costs
 
 .PHONY: test
 test: check firmware-tools node-tools ## every check and every test

@@ -10,7 +10,9 @@ from tests.support import World
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker that ties a negative test to the reason it reaches."""
     config.addinivalue_line(
-        "markers", "reason(Reason.X): the test reaches this reason by one mutation of a valid claim"
+        "markers",
+        "reason(Reason.X or InputReason.X): the test reaches this reason by one mutation of what is"
+        " valid",
     )
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from circuits.errors import BadInput, Rejected
+from examples.demo.chain import EMBEDDED, SETTLEMENTS
 from examples.demo.commands import DemoFailed
 from examples.demo.device import DEVICES, SOFTWARE
 from examples.demo.report import Report, console, show
@@ -29,6 +30,12 @@ def main() -> int:
         default=SOFTWARE,
         help="who signs the log: the importer's software device, or the firmware under QEMU",
     )
+    parser.add_argument(
+        "--settle",
+        choices=SETTLEMENTS,
+        default=EMBEDDED,
+        help="where money moves: in the ledger's own books, or on a test network of IOTA as well",
+    )
     parser.add_argument("--windows", type=int, default=WINDOWS, help="how many windows to prove")
     parser.add_argument(
         "--out", type=Path, default=ROOT / "build" / "demo", help="made anew by every run"
@@ -39,7 +46,7 @@ def main() -> int:
         _make_anew(folder)
         source = choose(arguments.csv, folder)
         windows = max(arguments.windows, FEWEST_WINDOWS)
-        report = run(source, windows, folder, arguments.device)
+        report = run(source, windows, folder, arguments.device, arguments.settle)
     except (BadInput, DemoFailed, Rejected) as error:
         console.print(f"error: {error}", style="bold red", highlight=False)
         return 2

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from examples.demo.device import SOFTWARE
+from examples.demo.settled import Anchor, Settled
 from examples.demo.source import Source
 
 console = Console()
@@ -37,6 +38,7 @@ class Report:
     cheats: dict[str, tuple[str, str]] = field(default_factory=dict)  # name: (what, answer)
     windows: int = 0
     paid_nanos: int = 0
+    settled: Settled | None = None  # None where the ledger settles in its own books
 
     def summary(self) -> dict[str, Any]:
         """The document that ``summary.json`` holds."""
@@ -48,6 +50,7 @@ class Report:
             "litres_proven": _ratio(self.litres),
             "litres_recomputed_from_csv": _ratio(self.recomputed),
             "paid_nanos": self.paid_nanos,
+            **({} if self.settled is None else _settled_document(self.settled)),
             "cheats": {name: answer for name, (_, answer) in self.cheats.items()},
             "prove_seconds": [round(s, 4) for s in self.prove_seconds],
             "verify_seconds": [round(s, 4) for s in self.verify_seconds],
@@ -67,12 +70,19 @@ class Report:
             found.append("litres proven differ from litres recomputed from the CSV")
         if self.paid_nanos != sum(self.amounts):
             found.append("the ledger paid something else than the receipts say")
+        if self.settled is not None:
+            found += self.settled.problems(self.paid_nanos)
         for name, (_, answer) in self.cheats.items():
             if name == REPLAY and answer != DUPLICATE:
                 found.append(f"the replay was answered {answer}")
             if name != REPLAY and answer in (ACCEPTED, DUPLICATE):
                 found.append(f"the cheat {name} was accepted")
         return found
+
+
+def _settled_document(settled: Settled) -> dict[str, Any]:
+    payments = [{"digest": one.digest, "nanos": one.nanos} for one in settled.payments]
+    return {"settlements": payments, "netted_nanos": settled.netted}
 
 
 def _ratio(litres: Sequence[Fraction]) -> str:
@@ -83,6 +93,9 @@ def _ratio(litres: Sequence[Fraction]) -> str:
 def show(report: Report) -> None:
     """Print the windows, the money and the cheats."""
     console.print(_claims_table(report))
+    if report.settled is not None:
+        console.print(_settlements_table(report.settled))
+        console.print(_anchor_table(report.settled.anchor))
     console.print(_cheats_table(report))
 
 
@@ -112,6 +125,34 @@ def _compared(proven: Fraction, csv: Fraction) -> str:
     places = 3 if proven < 10**5 else 0
     sign = "=" if proven == csv else "[bold red]is not[/]"
     return f"{float(proven):.{places}f} {sign} {float(csv):.{places}f}"
+
+
+def _settlements_table(settled: Settled) -> Table:
+    table = _table("Settlements from the escrow to the supplier's wallet, final in a checkpoint")
+    for heading in ("receipts", "nanos", "final in"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("transaction", no_wrap=True)
+    for payment in settled.payments:
+        first, last = payment.receipts
+        checkpoint = "none" if payment.checkpoint is None else str(payment.checkpoint)
+        table.add_row(f"{first}..{last}", str(payment.nanos), checkpoint, payment.digest)
+    table.add_row("wallet", str(settled.payee_balance), "", "what the network says", style="bold")
+    table.add_row("netted", str(settled.netted), "", "owed, too little for a settlement yet")
+    return table
+
+
+def _anchor_table(anchor: Anchor) -> Table:
+    title = f"Receipt {anchor.sequence}, one of {anchor.count}, and the transaction with their root"
+    table = _table(title)
+    table.show_header = False
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_row("receipt", anchor.receipt)
+    for sibling in anchor.path:
+        table.add_row("with", sibling)
+    table.add_row("root", anchor.root)
+    table.add_row("in", f"{anchor.transaction}, checkpoint {anchor.checkpoint}")
+    return table
 
 
 def _cheats_table(report: Report) -> Table:

@@ -14,8 +14,9 @@ from nacl.signing import SigningKey
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from circuits.errors import Rejected
+from examples.demo.chain import EMBEDDED, NANOS, Chain, open_chain
 from examples.demo.cheats import TamperedProver
-from examples.demo.commands import DemoFailed, VerifierProcess, call
+from examples.demo.commands import PROVER, VERIFIER, DemoFailed, VerifierProcess, call
 from examples.demo.device import QEMU, record_under_qemu
 from examples.demo.report import ACCEPTED, DUPLICATE, REPLAY, Report, console
 from examples.demo.source import Source
@@ -27,40 +28,56 @@ from verifier.kernel.parameters import PARAMETER_SETS
 from verifier.keys import load_keys
 from verifier.rpc.client import Submitted, VerifierClient
 
-PROVER, VERIFIER = "zkmeter-prover", "zkmeter-verifier"
-NANOS = 10**9
 
-
-def run(source: Source, most_windows: int, folder: Path, device: str) -> Report:
+def run(source: Source, most_windows: int, folder: Path, device: str, settle: str) -> Report:
     """Run the whole story in ``folder``; raises ``DemoFailed`` when a step cannot be done."""
+    step(f"log: {source.title}")
+    (folder / "operator").mkdir()
+    (folder / "supplier").mkdir()
+    if settle == EMBEDDED:
+        return _run(source, most_windows, folder, device, None)
+    with open_chain(folder) as chain:
+        return _run(source, most_windows, folder, device, chain)
+
+
+def _run(
+    source: Source, most_windows: int, folder: Path, device: str, chain: Chain | None
+) -> Report:
     operator, supplier = folder / "operator", folder / "supplier"
     contract_file = folder / "contract.toml"
-    _sign_contract(source, operator, supplier, contract_file)
+    template = source.template if chain is None else chain.template(source, most_windows)
+    _sign_contract(template, operator, supplier, contract_file)
     listed = _record(source, operator, contract_file, device)
     windows = min(most_windows, len(listed))
     litres = source.litres(windows)
     contract = load_contract(contract_file)
-    _deposit(contract, litres, supplier, contract_file)
+    _deposit(contract, litres, supplier, contract_file, chain)
     report = Report(source, device, windows=windows)
     key = load_keys(operator / "keys")
     _compile(contract, key, operator)
     cheat_at = _cheat_position(litres)
     serving = VerifierProcess(
-        contract_file, supplier / "store", supplier / "keys", folder / "verifier.log"
-    )
+        contract_file, supplier / "store", supplier / "keys", folder / "verifier.log",
+        [] if chain is None else chain.serving,
+    )  # fmt: skip
     with serving, VerifierClient(serving.address) as client:
         step(f"verifier: process {serving.process_id} at {serving.address}")
         files = _prove(contract, key, operator, windows, folder, report)
         claims = [file.read_bytes() for file in files]
+        if chain is not None:
+            cosigner = chain.start_cosigner(serving.address)
+            step(f"co-signer: the operator's process {cosigner} signs settlements that are right")
         step(f"submit windows 0..{cheat_at - 1} over gRPC, then try to cheat at window {cheat_at}")
-        answers = [client.submit(claim) for claim in claims[:cheat_at]]
+        answers = _submit(claims[:cheat_at], contract, client, chain)
         _cheat(TamperedProver(contract, operator / "store", key), cheat_at, client, report)
         step(f"submit the true claims for windows {cheat_at}..{windows - 1}: nothing was disturbed")
-        answers += [client.submit(claim) for claim in claims[cheat_at:]]
+        answers += _submit(claims[cheat_at:], contract, client, chain)
         _replay(client.submit(claims[0]), answers[0], report)
         balance = client.balance(contract.terms.digest).accounts
     report.paid_nanos = balance.get("payable", 0) + balance.get("settled", 0)
     _collect(report, contract, answers, litres)
+    if chain is not None:
+        report.settled = chain.collect(answers[0].receipt)
     _verify_offline(files, contract_file, report)
     return report
 
@@ -70,10 +87,7 @@ def step(text: str) -> None:
     console.print(f"[bold cyan]>[/] {text}", highlight=False)
 
 
-def _sign_contract(source: Source, operator: Path, supplier: Path, contract_file: Path) -> None:
-    step(f"log: {source.title}")
-    operator.mkdir()
-    supplier.mkdir()
+def _sign_contract(template: Path, operator: Path, supplier: Path, contract_file: Path) -> None:
     call(PROVER, "keys", "new", operator / "keys")
     keys = {
         "operator": operator / "keys",  # with the key to which a sensor encrypts readings
@@ -81,7 +95,7 @@ def _sign_contract(source: Source, operator: Path, supplier: Path, contract_file
         "device": call(PROVER, "device", "new", operator / "device")["public_key"],
     }
     named = [word for role, key in keys.items() for word in (f"--{role}", key)]
-    call(PROVER, "contract", "new", source.template, *named, "--out", contract_file)
+    call(PROVER, "contract", "new", template, *named, "--out", contract_file)
     call(PROVER, "contract", "sign", contract_file, "--keys", operator / "keys")
     call(VERIFIER, "contract", "sign", contract_file, "--keys", supplier / "keys")
     shown = call(VERIFIER, "contract", "show", contract_file)
@@ -109,14 +123,19 @@ def _record(
 
 
 def _deposit(
-    contract: SignedContract, litres: Sequence[Fraction], supplier: Path, contract_file: Path
+    contract: SignedContract,
+    litres: Sequence[Fraction],
+    supplier: Path,
+    contract_file: Path,
+    chain: Chain | None,
 ) -> None:
     """Escrow for what is about to be proven, rounded up to a whole coin."""
     price = contract.terms.outcomes[0].price or Fraction(0)
     nanos = ceil(sum(litres, Fraction(0)) * price) * NANOS or NANOS
+    where = "" if chain is None else f" at {chain.fund(nanos)[:18]}..."
     words: list[str | Path] = ["--store", supplier / "store", "--contract", contract_file]
     call(VERIFIER, "deposit", *words, "--amount-nanos", str(nanos), "--reference", "demo escrow")
-    step(f"escrow: {nanos // NANOS} {contract.terms.currency} deposited by the operator")
+    step(f"escrow: {nanos // NANOS} {contract.terms.currency} deposited by the operator{where}")
 
 
 def _compile(contract: SignedContract, key: SigningKey, operator: Path) -> None:
@@ -168,6 +187,21 @@ def _prove(
             files.append(claims / f"window-{index:03}.claim")
             files[-1].write_bytes(claim.encode())
     return files
+
+
+def _submit(
+    claims: Sequence[bytes],
+    contract: SignedContract,
+    client: VerifierClient,
+    chain: Chain | None,
+) -> list[Submitted]:
+    """One claim after the other; what is due in between is settled before the next."""
+    answers = []
+    for claim in claims:
+        answers.append(client.submit(claim))
+        if chain is not None:
+            chain.wait(client, contract.terms.digest)
+    return answers
 
 
 def _cheat(prover: TamperedProver, window: int, client: VerifierClient, report: Report) -> None:
