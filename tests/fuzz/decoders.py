@@ -1,4 +1,7 @@
-"""Targets that decode: checkpoints, claims, receipts and signature files. Cheap, so run most."""
+"""Targets that decode: checkpoints, claims, receipts, signature files and payment plans.
+
+Cheap, so run most.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from circuits.errors import BadInput, InputReason, Reason, Rejected
 from circuits.field import P
 from circuits.statement import StateLink
 from tests.fuzz.target import Target, require
+from tests.iota.samples import PLAN, SPONSORED
 from tests.support import (
     DEVICE,
     NOW_MS,
@@ -25,6 +29,8 @@ from tests.support import (
 from verifier.claim import Claim, build_claim, decode_claim
 from verifier.commitments import NO_STATE, encode_commitment
 from verifier.contract import OPERATOR_SUFFIX, load_contract, sign_terms, signature_path
+from verifier.iota.payment import MAXIMUM_U64, PaymentPlan, build
+from verifier.iota.sdk import load
 from verifier.receipt import NO_RECEIPT, Attestation, Receipt, decode_receipt
 from verifier.signatures import public_key
 
@@ -170,9 +176,28 @@ def _signature_seeds() -> list[bytes]:
     return [f"{text}\n".encode(), text.upper().encode(), b"\xff"]
 
 
+def _plan(data: bytes) -> str:
+    try:
+        plan = PaymentPlan.from_json(data)
+    except BadInput as refusal:
+        require(refusal.reason is InputReason.SETTLEMENT_PLAN, f"reason {refusal.reason}")
+        return refusal.reason
+    require(plan.to_json() == data, "a plan with two encodings")
+    require(PaymentPlan.from_json(plan.to_json()) == plan, "decoding is not the inverse")
+    built = build(plan)
+    require(load().Transaction.from_bcs(built).to_bcs() == built, "a plan of no transaction")
+    return "sponsored plan" if plan.sponsored else "plan"
+
+
+def _plan_seeds() -> list[bytes]:
+    largest = replace(PLAN, gas_price=MAXIMUM_U64, amount_nanos=MAXIMUM_U64, expiry_epoch=0)
+    return [plan.to_json() for plan in (PLAN, SPONSORED, largest, replace(SPONSORED, anchor=None))]
+
+
 DECODERS = (
     Target("checkpoint", _checkpoint, _checkpoint_seeds, 256, (b"ZKMc",)),
     Target("claim", _claim, _claim_seeds, 4096, (b"ZKMb", b"ZKMc", b"standard")),
     Target("receipt", _receipt, _receipt_seeds, 1024, (b"ZKMq",)),
     Target("signature file", _signature, _signature_seeds, 300),
+    Target("payment plan", _plan, _plan_seeds, 4096, (b'"anchor":"', b'"coins":[],', b"0x", b"0")),
 )

@@ -29,6 +29,7 @@ ORDINARY = {
     "claim": 10_000,
     "receipt": 10_000,
     "signature file": 200,
+    "payment plan": 5_000,
     "formula": 2_000,
     "contract": 2_000,
     "contract fields": 500,
@@ -44,6 +45,7 @@ LONG = {
     "contract": 60_000,
     "formula": 60_000,
     "signature file": 10_000,
+    "payment plan": 100_000,
     "claim": 350_000,
     "receipt": 250_000,
     "checkpoint": 500_000,
@@ -71,6 +73,7 @@ DEEP: dict[str, set[str]] = {
     },
     "receipt": {"receipt", "receipt with state", "receipt unsigned", "RECEIPT"},
     "signature file": {"signature", "signature of something else", "CONTRACT_UNSIGNED"},
+    "payment plan": {"plan", "sponsored plan", "SETTLEMENT_PLAN"},
     "formula": {"circuit", "state", "FORMULA", "OVERFLOW"},
     "contract": {
         "terms",
