@@ -70,8 +70,12 @@ class DeviceClock:
         self._round: _Round | None = None
 
     def begin(self, session: SessionFrame) -> None:
-        """A session of the contract's device, its signature checked; each counts once."""
-        if session == self._latest:
+        """A session of the contract's device, its signature checked; each counts once.
+
+        Epochs go up only: one of an earlier epoch is over, whoever sends it again.
+        """
+        latest = self._latest
+        if latest is not None and (session == latest or session.epoch < latest.epoch):
             return
         self._latest = session
         try:

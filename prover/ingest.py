@@ -37,6 +37,7 @@ from verifier.files import PRIVATE_MODE, write_atomic
 from verifier.signatures import require_checkpoint_signature
 
 _MOST_STRANGERS = 100  # anybody can make up keys: so many are told of, and remembered
+_MOST_UNSIGNED = 100  # and frames that nobody signed: so many are told of
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,14 @@ class Gateway:
         self._kept: list[Frame] = []
         self._wants_repeat = False
         self._strangers: set[tuple[bytes, bytes]] = set()
+        self._unsigned = 0
+        # windows that cannot be read with what is there: checkpoints are sent again now and then
+        self._unreadable: set[tuple[int, int]] = set()
 
     @property
     def noise(self) -> int:
-        """Pieces of the stream that were no frame."""
-        return self._reader.noise
+        """Pieces of the stream that were no frame, or one too many that nobody signed."""
+        return self._reader.noise + max(0, self._unsigned - _MOST_UNSIGNED)
 
     def take_repeat_wish(self) -> bool:
         """Whether a session or checkpoint was missed that a device could send again; asks once."""
@@ -97,7 +101,7 @@ class Gateway:
             try:
                 message = parse_message(kind, body)
             except BadInput as bad:
-                yield Event("refused", reason=bad.reason, message=bad.message)
+                yield from self._nobodys(bad.message)
                 continue
             yield from self._take(message, body)
         self._flush()
@@ -122,7 +126,7 @@ class Gateway:
             self._window(message)
         elif isinstance(message, DataFrame):
             place = (message.epoch, message.index, message.sequence)
-            self._kept.append((*place, message.message))
+            self._keep((*place, message.message))
         elif isinstance(message, CheckpointFrame):
             yield from self._checkpoint(message)
         else:
@@ -130,6 +134,10 @@ class Gateway:
             text = "" if self._clock is None else self._clock.hear(message)
             if text:
                 yield Event("clock", message.epoch, message=text)
+
+    def _keep(self, frame: Frame) -> None:
+        self._kept.append(frame)
+        self._unreadable.discard(frame[:2])
 
     def _flush(self) -> None:
         if self._kept:
@@ -140,7 +148,7 @@ class Gateway:
         try:
             require_session_signature(session)
         except BadInput as bad:
-            yield Event("refused", session.epoch, reason=bad.reason, message=bad.message)
+            yield from self._nobodys(bad.message, session.epoch)
             return
         if not self._is_ours(session.device, session.schema):
             yield from self._stranger(session.device, session.schema)
@@ -154,12 +162,13 @@ class Gateway:
         if known == body:
             return
         self._store.keep_session(session.epoch, body)
+        self._unreadable.clear()
         yield Event("session", session.epoch)
         for number in self._store.unfinished(session.epoch):
             yield from self._complete(session.epoch, number)
 
     def _window(self, window: WindowFrame) -> None:
-        self._kept.append((window.epoch, window.index, HEADER_SEQUENCE, window.header))
+        self._keep((window.epoch, window.index, HEADER_SEQUENCE, window.header))
         # a window begins after the checkpoint before it was sent, and long after its session
         missed = window.index > 0 and self._store.checkpoint(window.epoch, window.index) is None
         if missed or self._store.session(window.epoch) is None:
@@ -170,8 +179,7 @@ class Gateway:
             signed = SignedCheckpoint(decode_checkpoint(frame.encoded), frame.signature)
             require_checkpoint_signature(signed.checkpoint, signed.signature)
         except Rejected as rejected:
-            text = f"a checkpoint: {rejected}"
-            yield Event("refused", reason=InputReason.FRAME, message=text)
+            yield from self._nobodys(f"a checkpoint: {rejected}")
             return
         checkpoint = signed.checkpoint
         epoch, number = checkpoint.epoch, checkpoint.index
@@ -181,9 +189,7 @@ class Gateway:
         self._flush()
         known = self._store.checkpoint(epoch, number)
         if known is not None:
-            if known.checkpoint != checkpoint:
-                raise self._contradiction(known, signed)
-            yield from self._complete(epoch, number - 1)
+            yield from self._again(known, signed)
             return
         try:
             self._check(signed)
@@ -193,30 +199,42 @@ class Gateway:
             )
             return
         yield from self._append(signed)
+        self._unreadable.discard((epoch, number))  # it has the checkpoint before it now
         yield from self._complete(epoch, number)
+
+    def _again(self, known: SignedCheckpoint, signed: SignedCheckpoint) -> Iterator[Event]:
+        """A checkpoint for a place of which the store has one."""
+        if known.checkpoint != signed.checkpoint:
+            raise self._contradiction(known, signed)
+        yield from self._complete(signed.checkpoint.epoch, signed.checkpoint.index - 1)
 
     def _append(self, signed: SignedCheckpoint) -> Iterator[Event]:
         """Store a checkpoint and the window that it closes."""
         checkpoint = signed.checkpoint
-        if checkpoint.index == 0:
-            self._store.append(signed, None)
-            return
-        number = checkpoint.index - 1
-        before = self._store.checkpoint(checkpoint.epoch, number)
-        try:
-            log = read_window(self._facts(checkpoint.epoch, number), before, checkpoint)
-        except BadInput as bad:
-            self._store.append(signed, None)
-            if bad.reason is InputReason.WINDOW_UNREADABLE:
+        log, lost = None, None
+        if checkpoint.index > 0:
+            number = checkpoint.index - 1
+            before = self._store.checkpoint(checkpoint.epoch, number)
+            try:
+                log = read_window(self._facts(checkpoint.epoch, number), before, checkpoint)
+            except BadInput as bad:
+                lost = bad
+        known = self._store.append(signed, log)
+        if known is not None:  # another gateway of the same store was faster
+            yield from self._again(known, signed)
+        elif lost is not None:
+            self._unreadable.add((checkpoint.epoch, checkpoint.index - 1))
+            if lost.reason is InputReason.WINDOW_UNREADABLE:
                 self._wants_repeat = True  # a session frame may have got lost
-            yield _closed("lost", checkpoint, bad)
-        else:
-            self._store.append(signed, log)
+            yield _closed("lost", checkpoint, lost)
+        elif log is not None:
             yield _closed("window", checkpoint)
 
     def _complete(self, epoch: int, number: int) -> Iterator[Event]:
         """Store a window whose last missing fact was not its checkpoint."""
-        if number < 0 or self._store.has_window(epoch, number):
+        if (epoch, number) in self._unreadable or number < 0:
+            return
+        if self._store.has_window(epoch, number):
             return
         before = self._store.checkpoint(epoch, number)
         after = self._store.checkpoint(epoch, number + 1)
@@ -225,6 +243,7 @@ class Gateway:
         try:
             log = read_window(self._facts(epoch, number), before, after.checkpoint)
         except BadInput:  # it was reported as lost when its checkpoint came
+            self._unreadable.add((epoch, number))
             return
         self._store.add_window(epoch, number, log)
         yield _closed("window", after.checkpoint)
@@ -241,6 +260,12 @@ class Gateway:
     def _is_ours(self, device: bytes, schema: bytes) -> bool:
         """The contract's device, recording the contract's channels; asked of signed frames only."""
         return (device, schema) == (self._terms.parties.device, self._terms.schema.digest())
+
+    def _nobodys(self, text: str, epoch: int | None = None) -> Iterator[Event]:
+        """Tell of a frame that nobody signed."""
+        self._unsigned += 1
+        if self._unsigned <= _MOST_UNSIGNED:
+            yield Event("refused", epoch, reason=InputReason.FRAME, message=text)
 
     def _stranger(self, device: bytes, schema: bytes) -> Iterator[Event]:
         """Tell of a device or of channels that are not the contract's, once.

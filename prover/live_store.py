@@ -72,15 +72,16 @@ class LiveStore(Store):
     def drop_excess_frames(self) -> list[tuple[int, int]]:
         """Keep to ``MAXIMUM_KEPT_BYTES``; returns epoch and number of windows that lost theirs.
 
-        Those to which nothing was added for the longest time go first, a quarter of the limit at
-        least.
+        Those to which nothing was added for the longest time go first. A quarter of the limit is
+        free then, so that frames that replace each other do not have all of them counted again and
+        again.
         """
         dropped: list[tuple[int, int]] = []
         if self._kept_bytes <= MAXIMUM_KEPT_BYTES:
             return dropped
         with transaction(self._db):
             self._kept_bytes = self._count_kept_bytes()
-            if self._kept_bytes <= MAXIMUM_KEPT_BYTES:
+            if self._kept_bytes <= MAXIMUM_KEPT_BYTES * 3 // 4:
                 return dropped
             rows = self._db.execute(
                 "SELECT epoch, number, sum(length(body) + ?) FROM frames"
@@ -147,11 +148,18 @@ class LiveStore(Store):
         ).fetchone()
         return row is not None
 
-    def append(self, signed: SignedCheckpoint, log: WindowLog | None) -> None:
-        """Add a checkpoint, and with it the window that it closes if that was verified."""
+    def append(self, signed: SignedCheckpoint, log: WindowLog | None) -> SignedCheckpoint | None:
+        """Add a checkpoint, and with it the window that it closes if that was verified.
+
+        Where another process that reads the same device was faster nothing is changed; returns the
+        checkpoint that is there then.
+        """
         checkpoint, schema = signed.checkpoint, self._terms.schema
         key = (self._device, checkpoint.epoch)
         with transaction(self._db):
+            known = self.checkpoint(checkpoint.epoch, checkpoint.index)
+            if known is not None:
+                return known
             self._db.execute("INSERT OR IGNORE INTO received VALUES (?, ?)", key)
             self._db.execute(
                 "INSERT OR IGNORE INTO epochs VALUES (?, ?, 0, ?, ?, ?, ?)",
@@ -166,11 +174,13 @@ class LiveStore(Store):
             if checkpoint.link is not None:
                 # windows that the device says were never closed
                 self._drop_frames(checkpoint.epoch - 1, checkpoint.link.index)
+        return None
 
     def add_window(self, epoch: int, number: int, log: WindowLog) -> None:
-        """Add a window whose checkpoints are there already."""
+        """Add a window whose checkpoints are there already, unless it is there too."""
         with transaction(self._db):
-            self._add_window(epoch, number, log)
+            if not self.has_window(epoch, number):
+                self._add_window(epoch, number, log)
 
     def _add_window(self, epoch: int, number: int, log: WindowLog) -> None:
         self._db.execute(

@@ -45,6 +45,8 @@ class Line:
         if self._answers:
             try:
                 os.write(self._descriptor, data)
+            except BlockingIOError:  # nobody reads: waiting would stop the reading here too
+                pass
             except OSError as error:
                 raise self._gone(error) from None
 
@@ -56,6 +58,8 @@ class Line:
                 continue
             try:
                 data = os.read(self._descriptor, _CHUNK_BYTES)
+            except BlockingIOError:
+                continue
             except OSError as error:
                 raise self._gone(error) from None
             if not data:
@@ -88,6 +92,7 @@ def open_line(path: Path | str, baud: int = DEFAULT_BAUD) -> Iterator[Line]:
         is_terminal = os.isatty(descriptor)
         if is_terminal:
             _configure(place, descriptor, speed)
+            os.set_blocking(descriptor, False)
         line = Line(place, descriptor, is_terminal)
         with _stopped_by_signals(line):
             yield line

@@ -29,6 +29,7 @@
 #define ZKM_FLASH_WORD 16 /* what is written at once is this or a multiple */
 #define ZKM_SLOT_BYTES 553 /* what the journal writes for a window, at most */
 #define ZKM_FRAME_BYTES 609 /* the longest frame, delimiter included: what zkm_next_frame needs */
+#define ZKM_COMMAND_BYTES 34 /* the longest command, without its delimiter: what is longer is noise */
 #define ZKM_OUTGOING_BYTES 1536
 #define ZKM_PLAIN_BYTES 512 /* plain text of a data frame, at most */
 

@@ -11,6 +11,8 @@
 #define STATUS_BODY 24
 #define CLOCK_COMMAND (1 + ZKM_CLOCK_FIELDS + ZKM_CLOCK_TAG)
 #define COMMAND_MAX (CLOCK_COMMAND + 4) /* with its CRC */
+_Static_assert(ZKM_FRAME_COST(CLOCK_COMMAND - 1) == ZKM_COMMAND_BYTES + 1, "the longest command");
+
 #define HAS_RECORDS 0x8000U /* beside the flags of a status: then a step is one in the log */
 
 void zkm_send_session(zkm_device *device)

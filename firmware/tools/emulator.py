@@ -20,8 +20,8 @@ _DEVICE = struct.Struct("<B7sI32sI32sB32s32sQ")
 _ENTRY = struct.Struct("<BQ")
 _SAMPLE, _MISSED, _TICK, _CLOSE = range(4)
 _DEVICE_FILE, SAMPLES_FILE, FLASH_FILE = "device.bin", "samples.bin", "flash.bin"
-_RANDOM_FILE, _SYSTEM_RANDOM = "random.bin", "/dev/urandom"
-UART_FILE = "uart.bin"
+_SYSTEM_RANDOM = "/dev/urandom"
+RANDOM_FILE, UART_FILE = "random.bin", "uart.bin"
 _STACK = re.compile(r"^stack (\d+)$", re.MULTILINE)
 
 
@@ -106,7 +106,7 @@ def run(
     """
     (folder / SAMPLES_FILE).write_bytes(b"".join(entries))
     if random is not None:
-        (folder / _RANDOM_FILE).write_bytes(random)
+        (folder / RANDOM_FILE).write_bytes(random)
     words = command(core, image, f"file:{UART_FILE}", random=random is not None)
     with secrets(board, folder, now_ms):
         try:
@@ -138,7 +138,7 @@ def command(core: str, image: Path, serial: str, *, random: bool = False) -> lis
 
     ``random``: the random source is a file.
     """
-    source = _RANDOM_FILE if random else _SYSTEM_RANDOM
+    source = RANDOM_FILE if random else _SYSTEM_RANDOM
     arguments = ("zkmeter", _DEVICE_FILE, SAMPLES_FILE, FLASH_FILE, source)
     given = ",".join(f"arg={word}" for word in arguments)
     return [

@@ -21,6 +21,7 @@ from circuits.checkpoint import decode_checkpoint
 from examples.demo.device import CORE
 from examples.demo.source import SKAB, Source, choose, pump, water
 from firmware.tools.emulator import (
+    RANDOM_FILE,
     SAMPLES_FILE,
     Board,
     BoardFailed,
@@ -34,9 +35,16 @@ from firmware.tools.emulator import (
 )
 from prover.claims import claim_windows, plan_claim
 from prover.device import load_device
-from prover.frames import REPEAT_COMMAND, FrameReader, FrameType, encode_frame
+from prover.frames import (
+    REPEAT_COMMAND,
+    STATUS_COMMAND,
+    FrameReader,
+    FrameType,
+    StatusFrame,
+)
 from prover.importer import cut_windows, read_log
 from prover.recording import record_log
+from prover.session import clock_command
 from prover.store import open_store
 from prover.twin import TwinSession, epoch_frames
 from tests.end_to_end.test_demo import WINDOWS, demo, write_log
@@ -250,19 +258,37 @@ def test_a_restart_links_the_epochs(site: Site, tmp_path: Path) -> None:
 
 def test_commands_on_the_line_are_answered(site: Site) -> None:
     start_ms = 1_700_000_000_000
-    asked = b"\0" + REPEAT_COMMAND + encode_frame(FrameType.STATUS_REQUEST, b"")
+    asked = b"\0" + REPEAT_COMMAND + STATUS_COMMAND
     session, again, status = frames_of(talk(site, start_ms, asked, answers=3))
     assert session == again
     assert (session[0], status[0]) == (FrameType.SESSION, FrameType.STATUS)
     assert int.from_bytes(status[1][:8], "little") == start_ms
 
 
-def talk(site: Site, now_ms: int, asked: bytes, *, answers: int) -> bytes:
-    """Send bytes to a board that idles until so many frames came from it."""
+def test_the_clock_is_set_over_the_line(site: Site) -> None:
+    """The longest command there is."""
+    start_ms = 1_700_000_000_000
+    stream, random = draws("clock")
+    (site.folder / RANDOM_FILE).write_bytes(stream)
+    terms, key = site.rig.terms, load_keys(site.rig.device)
+    operator = terms.parties.operator_encryption or b""
+    session = TwinSession.begin(key, 0, terms.schema, operator, random)
+    asked = b"\0" + clock_command(session.key, start_ms + 1234, 0) + STATUS_COMMAND
+    opened, answer = frames_of(talk(site, start_ms, asked, answers=2, random=True))
+    assert opened == frames_of(session.frame.encode())[0]
+    status = StatusFrame.decode(answer[1])
+    assert (status.now_ms, status.clocks) == (start_ms + 1234, 1)
+
+
+def talk(site: Site, now_ms: int, asked: bytes, *, answers: int, random: bool = False) -> bytes:
+    """Send bytes to a board that idles until so many frames came from it.
+
+    ``random``: its random source is a file that is there.
+    """
     samples = site.folder / SAMPLES_FILE
     os.mkfifo(samples)  # emulated time does not wait for the line, so the entries have to
     adc = os.open(samples, os.O_RDWR)  # so that opening waits for nobody
-    words = command(site.core, image(site.core), "stdio")
+    words = command(site.core, image(site.core), "stdio", random=random)
     pipe = subprocess.PIPE
     received = b""
     with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from circuits.checkpoint import decode_checkpoint
+from prover.device_clock import EARLIEST_MS, DeviceClock
 from prover.frames import (
     REPEAT_COMMAND,
     STATUS_COMMAND,
@@ -17,7 +18,7 @@ from prover.frames import (
     parse_message,
 )
 from prover.received import WindowFacts, read_window
-from prover.session import clock_command, require_session_signature
+from prover.session import clock_command, open_session, require_session_signature
 from tests.firmware.board import OUTGOING_BYTES, T0_MS, WINDOW_MS, Board, Status
 from tests.firmware.twin import schema
 from verifier.claim import SignedCheckpoint
@@ -68,3 +69,28 @@ def test_the_gateways_commands_arrive() -> None:
         assert board.command(command.strip(b"\0")) is Status.OK
     status, _ = (parse_message(*FrameReader().feed(board.next_frame())[0]) for _ in range(2))
     assert status == StatusFrame(T0_MS + 123, 0, OUTGOING_BYTES, 0, 0, has_records=False, clocks=1)
+
+
+def test_an_old_session_does_not_keep_the_clock_from_being_set() -> None:
+    """Somebody on the line sends the one of the epoch before again."""
+    board = Board(FORM)
+    sessions = []
+    for number in range(2):
+        now_ms = T0_MS + number * 2 * WINDOW_MS
+        assert board.boot(now_ms) is Status.OK
+        message = parse_message(*FrameReader().feed(board.next_frame())[0])
+        assert isinstance(message, SessionFrame)
+        sessions.append(message)
+        while board.next_frame():
+            pass
+        assert board.tick(now_ms + WINDOW_MS) is Status.OK
+    old, new = sessions
+    assert (old.epoch, new.epoch) == (0, 1)
+    clock = DeviceClock(bytes(board.operator.key), now_ms=lambda: EARLIEST_MS)
+    for session in (old, new, old):
+        clock.begin(session)
+    assert clock.due() == (STATUS_COMMAND, "")
+    clock.hear(StatusFrame(T0_MS, 0, 1000, 1, 0, has_records=False, clocks=0))
+    command, _ = clock.due()
+    key = open_session(bytes(board.operator.key), new)
+    assert command == clock_command(key, EARLIEST_MS, 0) + STATUS_COMMAND

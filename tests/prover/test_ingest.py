@@ -6,14 +6,17 @@ import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from circuits.errors import InputReason, Rejected
 from prover.claims import claim_windows, plan_claim
 from prover.frames import FrameType, StatusFrame
-from prover.ingest import Gateway
+from prover.ingest import Event, Gateway
 from prover.live_store import LiveStore, open_live_store
+from prover.log import WindowLog
+from prover.received import read_window
 from prover.recording import record_log
 from prover.store import open_store
 from prover.twin import record_stream
@@ -106,6 +109,32 @@ def test_a_crash_keeps_what_was_read(rig: Rig, sent: Sent, monkeypatch: pytest.M
         assert len(store.frames(0, 0)) == 3
     first = sent.of_type(FrameType.CHECKPOINT)[1]
     assert kinds(ingest(rig, sent.frames[first:])) == WHOLE[1:]
+    assert_holds(rig, sent.made)
+
+
+def test_two_gateways_at_a_time(rig: Rig, sent: Sent, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reads the line, one a capture of it; each window is read by both before one stores it."""
+    secret = load_encryption_key(rig.operator)
+    turns = iter(range(100))
+    with (
+        open_live_store(rig.store, rig.terms) as one,
+        open_live_store(rig.store, rig.terms) as other,
+    ):
+        slow, fast = (Gateway(rig.terms, secret, store) for store in (one, other))
+
+        def read(*facts: Any) -> WindowLog:
+            log = read_window(*facts)
+            if next(turns) % 2 == 0:  # the slow one's
+                list(fast.feed(sent.stream[: at + len(frame)]))
+            return log
+
+        monkeypatch.setattr("prover.ingest.read_window", read)
+        events: list[Event] = []
+        at = 0
+        for frame in sent.frames:
+            events += slow.feed(frame)
+            at += len(frame)
+    assert kinds(events) == WHOLE[:1]
     assert_holds(rig, sent.made)
 
 
@@ -273,6 +302,34 @@ def test_two_boots_before_the_first_window_closes(rig: Rig) -> None:
     events = ingest(rig, [b"".join(nothing.frames[: data + 1]), sent.stream])
     assert kinds(events) == [("session", None), ("session", None), ("window", 0)]
     assert_holds(rig, sent.made)
+
+
+def test_an_old_session_that_is_sent_again_changes_nothing(rig: Rig) -> None:
+    """The epoch is the second boot's, whatever somebody on the line recorded of the first."""
+    sender = Sender(rig)
+    stale = sender.send((3,), persist=False, name="first boot").frames[0]
+    sent = sender.send((*COUNTS, 9), name="second boot")
+    data = sent.of_type(FrameType.DATA)
+    events = ingest(rig, [stale, *sent.frames[: data[3]], stale, *sent.frames[data[3] :]])
+    assert kinds(events) == [("session", None), *WHOLE, ("window", 4)]
+    assert_holds(rig, sent.made)
+
+
+def test_a_session_that_comes_late_opens_what_it_sent(rig: Rig) -> None:
+    """The same epoch number twice; the line takes the second session frame, or sends an old one."""
+    sender = Sender(rig)
+    stale = sender.send((3,), persist=False, name="first boot").frames[:3]
+    sent = sender.send(COUNTS, name="second boot")
+    session, *rest = sent.frames
+    for frames in ([*stale, *rest], [session, *rest[:2], stale[0], *rest[2:]]):
+        with open_live_store(rig.store, rig.terms) as store:
+            gateway = Gateway(rig.terms, load_encryption_key(rig.operator), store)
+            events = [event for frame in frames for event in gateway.feed(frame)]
+            assert lost(events) == dict.fromkeys(range(4), InputReason.WINDOW_UNREADABLE)
+            assert gateway.take_repeat_wish()
+            assert kinds(list(gateway.feed(session))) == WHOLE
+        assert_holds(rig, sent.made)
+        make_again(rig)
 
 
 def test_the_end_of_an_epoch_that_did_not_come(rig: Rig) -> None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 from nacl.signing import SigningKey
 
 from circuits.errors import InputReason
 from prover.database import connection
-from prover.frames import DataFrame, SessionFrame
-from prover.ingest import Event
+from prover.frames import CheckpointFrame, DataFrame, FrameType, SessionFrame, encode_frame
+from prover.ingest import Event, Gateway
+from prover.live_store import LiveStore, open_live_store
+from prover.log import WindowLog
+from prover.received import read_window
 from prover.session import SESSION_TAG
 from prover.store import STORE_NAME, VERSION
 from tests.prover.gateway_rig import (
@@ -23,9 +27,11 @@ from tests.prover.gateway_rig import (
     assert_holds,
     ingest,
     kinds,
+    make_again,
     make_gateway_rig,
 )
 from tests.prover.rig import Rig
+from verifier.keys import load_encryption_key
 from verifier.signatures import public_key, sign
 
 
@@ -52,6 +58,22 @@ def test_so_many_strangers_are_told_of(rig: Rig, monkeypatch: pytest.MonkeyPatch
         bare = SessionFrame(public_key(key), 0, bytes(32), bytes(32), b"")
         frames.append(replace(bare, signature=sign(key, SESSION_TAG, bare.message)).encode())
     assert told(ingest(rig, frames * 2)) == [("refused", InputReason.DEVICE_MISMATCH)] * 3
+
+
+def test_so_many_frames_that_nobody_signed_are_told_of(
+    rig: Rig, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short one would cost a line of text each; the rest counts as noise."""
+    monkeypatch.setattr("prover.ingest._MOST_UNSIGNED", 4)
+    session = SessionFrame(bytes(32), 7, bytes(32), bytes(32), bytes(64))
+    checkpoint = CheckpointFrame(bytes(140), bytes(64))
+    frames = [encode_frame(FrameType.REPEAT, b""), session.encode(), checkpoint.encode()] * 3
+    with open_live_store(rig.store, rig.terms) as store:
+        gateway = Gateway(rig.terms, load_encryption_key(rig.operator), store)
+        events = list(gateway.feed(b"".join(frames)))
+        assert told(events) == [("refused", InputReason.FRAME)] * 4
+        assert gateway.noise == 5
+        assert kinds(gateway.feed(sent.stream)) == WHOLE
 
 
 @pytest.fixture
@@ -94,6 +116,46 @@ def test_the_window_that_grows_is_not_dropped(rig: Rig, sent: Sent, little_room:
     assert [place for place in kinds(events) if place[0] != "lost"] == WHOLE
     assert {event.epoch for event in events if event.kind == "lost"} == {9}
     assert_holds(rig, sent.made)
+
+
+def test_a_window_that_cannot_be_read_is_not_read_again_for_its_checkpoint(
+    rig: Rig, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkpoint is short, and a window may be long; what is new to it counts."""
+    reads = []
+
+    def read(*facts: Any) -> WindowLog:
+        reads.append(facts)
+        return read_window(*facts)
+
+    monkeypatch.setattr("prover.ingest.read_window", read)
+    data = sent.frames[sent.of_type(FrameType.DATA)[1]]
+    opening, closing = (sent.frames[at] for at in sent.of_type(FrameType.CHECKPOINT)[:2])
+    for missing in (data, opening, sent.frames[0]):
+        reads.clear()
+        rest = sent.stream.replace(missing, b"", 1)
+        events = ingest(rig, [rest, closing * 50, missing, closing])
+        assert kinds(events).count(("window", 0)) == 1
+        assert len(reads) <= 2 * len(COUNTS)
+        assert_holds(rig, sent.made)
+        make_again(rig)
+
+
+def test_frames_that_are_replaced_do_not_have_all_counted_each_time(
+    rig: Rig, little_room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hardly any room left to count up to; counting reads every frame."""
+    ingest(rig, [made_up_data(9, number) for number in range(20)])
+    counts = []
+    count = LiveStore._count_kept_bytes
+
+    def counted(store: LiveStore) -> int:
+        counts.append(store)
+        return count(store)
+
+    monkeypatch.setattr(LiveStore, "_count_kept_bytes", counted)
+    ingest(rig, [made_up_data(9, 19)] * 100)
+    assert len(counts) <= 2 + 100 * 300 // (little_room // 4)
 
 
 def test_frames_that_are_replaced_or_read_do_not_count(

@@ -28,12 +28,11 @@ enum { ENTRY_SAMPLE, ENTRY_MISSED, ENTRY_TICK, ENTRY_CLOSE };
 #define COMMAND_LINE_BYTES 512
 #define ENTRY_HEAD 9
 #define ARGUMENT_COUNT 4
-#define COMMAND_BYTES 32 /* longer ones are noise */
 
 static zkm_device device;
 static zkm_config config;
 static int random_file;
-static uint8_t command[COMMAND_BYTES];
+static uint8_t command[ZKM_COMMAND_BYTES];
 static size_t command_size;
 
 /* not the device's memory: a board's flash. A section of its own, so that figures can leave it out. */
