@@ -64,6 +64,7 @@ def add_settle(root: click.Group) -> None:
         from prover.cosigner import Cosigner
         from prover.signed_plans import open_signed_plans
         from prover.statements import STATEMENTS_NAME, open_statements
+        from prover.store import STORE_NAME
         from prover.submit import load_tls
         from verifier.contract import load_contract
         from verifier.iota.node import Node
@@ -73,6 +74,8 @@ def add_settle(root: click.Group) -> None:
         terms = load_contract(contract).require_signed().terms
         if not (Path(keys) / STATEMENTS_NAME).exists():
             raise BadInput(InputReason.STORE_MISSING, f"{keys}: no claim was ever made with these")
+        if not (Path(store) / STORE_NAME).exists():  # in a new place nothing counts as signed
+            raise BadInput(InputReason.STORE_MISSING, f"{store}: not the operator's store")
         own = Wallet.load(wallet)
         tls = load_tls(tls_ca, tls_certificate, tls_key)
         with ExitStack() as stack:

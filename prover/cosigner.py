@@ -67,7 +67,7 @@ class Cosigner:
         """
         proposals = self._client.proposals(self._terms.digest)[:PROPOSALS_AT_ONCE]
         if self._node is not None:
-            learn_fates(self._record, self._node)
+            learn_fates(self._record, self._node, self._settlement.network)
         return [self._answer(proposal) for proposal in proposals]
 
     def _answer(self, proposal: Proposal) -> Answer:

@@ -100,8 +100,8 @@ def _check_terms(plan: PaymentPlan, settlement: SettlementTerms) -> None:
     for name, expected in agreed.items():
         if getattr(plan, name) != expected:
             raise refuse(f"{name}: expected {expected}, got {getattr(plan, name)}")
-    if plan.gas_budget != settlement.maximum_gas_nanos:  # too little burns it for nothing
-        raise refuse(f"gas_budget: expected {settlement.maximum_gas_nanos}, got {plan.gas_budget}")
+    if plan.gas_budget != settlement.gas_budget_nanos:  # too little burns it for nothing
+        raise refuse(f"gas_budget: expected {settlement.gas_budget_nanos}, got {plan.gas_budget}")
     if plan.gas_price * LEAST_COMPUTATION > plan.gas_budget:
         raise refuse(f"gas_price: at {plan.gas_price} the budget pays for no transaction")
 

@@ -14,6 +14,9 @@ from verifier.iota.payment import CoinRef, PaymentPlan, build, digest, refuse
 def check_on_chain(plan: PaymentPlan, node: Node) -> None:
     """``SETTLEMENT_PLAN`` unless the plan can execute now and costs what gas costs today.
 
+    What would be executed and fail is refused too: it pays nobody, costs its gas, and leaves the
+    receipts to be proposed again.
+
     ``BadInput`` IOTA_NODE when the node serves another network, ``ConnectionError`` when there is
     no answer.
     """
@@ -27,6 +30,9 @@ def check_on_chain(plan: PaymentPlan, node: Node) -> None:
     _require_funds("gas_coins", plan.gas_coins, plan.gas_owner, gas, node)
     if plan.sponsored:
         _require_funds("coins", plan.coins, plan.sender, plan.amount_nanos, node)
+    failure = node.rehearse(build(plan))
+    if failure:
+        raise refuse(f"the payment would fail: {failure}")
 
 
 def _require_funds(
@@ -43,14 +49,15 @@ def _require_funds(
         raise refuse(f"{name}: hold {held} nanos, {needed_nanos} are needed")
 
 
-def learn_fates(record: SignedPlans, node: Node) -> None:
-    """Ask what became of every plan that is not known to be paid or dead, and keep it.
+def learn_fates(record: SignedPlans, node: Node, network: str) -> None:
+    """Ask what became of a network's plans that are not known to be paid or dead, and keep it.
 
     Asked in every round, because nodes forget. A plan is dead by effects that say so; when it has
-    expired with a coin of it unspent; or when another signed plan has spent a coin of it.
+    expired with a coin of it unspent, or unknown to a node that knows everything from the beginning
+    on; or when another signed plan has spent a coin of it.
     """
     for signed in record.plans():
-        if signed.fate is PlanFate.LIVE:
+        if signed.fate is PlanFate.LIVE and signed.plan.network == network:
             seen = observe(node, signed.plan, digest(build(signed.plan)))
             record.learned(signed.digest, _fate(seen))
     known = record.plans()
@@ -65,8 +72,10 @@ def _fate(seen: Observed) -> PlanFate:
         return PlanFate.EXECUTED
     if seen.outcome is Outcome.FAILED:
         return PlanFate.FAILED
-    # That a node's history reaches back far enough proves nothing about a plan whose expiry was
-    # signed without asking a node how far away that is.
-    if seen.outcome is Outcome.EXPIRED and json.loads(seen.document)["coin_unspent"] is True:
-        return PlanFate.EXPIRED
+    # That a node's history reaches back a few epochs proves nothing about a plan whose expiry was
+    # signed without asking a node how far away that is; that it reaches back to the beginning does.
+    if seen.outcome is Outcome.EXPIRED:
+        shown = json.loads(seen.document)
+        if shown["coin_unspent"] is True or shown["first_checkpoint"] == 0:
+            return PlanFate.EXPIRED
     return PlanFate.LIVE

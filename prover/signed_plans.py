@@ -37,8 +37,8 @@ CREATE TABLE plans (
 class PlanFate(StrEnum):
     """What the operator's own node showed of a plan; all but LIVE stays for ever.
 
-    EXPIRED: its last epoch is over and a coin of it is still unspent. SUPERSEDED: another
-    transaction spent a coin of it.
+    EXPIRED: its last epoch is over, and a coin of it is still unspent, or a node that knows the
+    network from its beginning does not know it. SUPERSEDED: another transaction spent a coin of it.
     """
 
     LIVE = "live"
@@ -73,7 +73,8 @@ class SignedPlan:
 
     def excludes(self, other: SignedPlan) -> bool:
         """True when they share a coin at one version: at most one of them can ever execute."""
-        return not self.coins.isdisjoint(other.coins)
+        same_network = self.plan.network == other.plan.network
+        return same_network and not self.coins.isdisjoint(other.coins)
 
     @property
     def pays(self) -> tuple[bytes, int, int]:

@@ -12,7 +12,7 @@ from circuits.errors import InputReason
 from tests.contract.test_terms import PUMP, changed, refused
 from verifier.contract import SettlementTerms, SignedContract, Terms, read_template
 from verifier.contract.explain import contract_text, describe_contract
-from verifier.contract.settlement import wallet_address
+from verifier.contract.settlement import escrow_address, wallet_address
 
 
 def key(seed: int, flag: int = 0) -> str:
@@ -124,6 +124,7 @@ def test_every_field_is_signed() -> None:
         (PAYEE, PAYEE[:-1], "payee"),
         (PAYEE, "0x" + "AB" * 32, "payee"),
         (PAYEE, "0x" + "00" * 32, "payee"),
+        (PAYEE, escrow_address((OPERATOR, SUPPLIER, ARBITER)), "payee"),
         (wallet_address(OPERATOR), wallet_address(ARBITER), "gas_owner"),
         (wallet_address(OPERATOR), "0x" + "12" * 32, "gas_owner"),
         ('"6000000"', "0", "maximum_gas_nanos"),

@@ -95,28 +95,28 @@ def test_what_expired_gives_its_coins_back(ledger: Ledger, world: World, propose
 
 def test_shares_are_kept_once(ledger: Ledger, proposed: Batch) -> None:
     outbox = ledger.outbox
-    for _ in range(2):
-        outbox.add_share(proposed.id, DIGEST, "operator", "signature")
+    for new in (True, False):
+        assert outbox.add_shares(proposed.id, DIGEST, {"operator": "signature"}) is new
     assert outbox.shares(proposed) == {"operator": "signature"}
     refused = [
-        (proposed.id, DIGEST, "operator", "another signature"),
-        (proposed.id, OTHER_DIGEST, "operator", "signature"),
-        (proposed.id, OTHER_DIGEST, "arbiter", "signature"),
+        (proposed.id, DIGEST, {"operator": "another signature"}),
+        (proposed.id, DIGEST, {"arbiter": "signature", "operator": "another signature"}),
+        (proposed.id, OTHER_DIGEST, {"operator": "signature"}),
+        (proposed.id, OTHER_DIGEST, {"arbiter": "signature"}),
     ]
     for arguments in refused:
-        assert refusal(outbox.add_share, *arguments) is InputReason.SETTLEMENT_STATE
+        assert refusal(outbox.add_shares, *arguments) is InputReason.SETTLEMENT_STATE
     assert outbox.shares(proposed) == {"operator": "signature"}
 
 
 def test_a_signed_batch_takes_no_more_shares(ledger: Ledger, proposed: Batch) -> None:
     outbox = ledger.outbox
-    outbox.add_share(proposed.id, DIGEST, "operator", "signature")
+    outbox.add_shares(proposed.id, DIGEST, {"operator": "signature"})
     signed = outbox.signed(proposed, ("one", "two"))
     assert signed.signatures == ("one", "two")
-    again = outbox.add_share(proposed.id, DIGEST, "operator", "signature")
-    assert again == signed  # a repeat of what is known says where it stands
-    arguments = (proposed.id, DIGEST, "arbiter", "signature")
-    assert refusal(outbox.add_share, *arguments) is InputReason.SETTLEMENT_STATE
+    assert not outbox.add_shares(proposed.id, DIGEST, {"operator": "signature"})  # a repeat
+    arguments = (proposed.id, DIGEST, {"operator": "signature", "arbiter": "signature"})
+    assert refusal(outbox.add_shares, *arguments) is InputReason.SETTLEMENT_STATE
 
 
 def test_a_note_moves_nothing(ledger: Ledger, proposed: Batch) -> None:
@@ -149,7 +149,7 @@ def test_two_settlers_propose_once(ledger: Ledger, world: World) -> None:
 def test_what_was_settled_cannot_be_changed(
     ledger: Ledger, proposed: Batch, tmp_path: Path, statement: str
 ) -> None:
-    ledger.outbox.add_share(proposed.id, DIGEST, "operator", "signature")
+    ledger.outbox.add_shares(proposed.id, DIGEST, {"operator": "signature"})
     fail(ledger, proposed, spent=True)
     engine = create_engine(f"sqlite:///{tmp_path / FILE_NAME}")
     with engine.connect() as connection, pytest.raises(IntegrityError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 
-from verifier.ledger import Ledger
+from verifier.ledger import Batch, Ledger
 from verifier.rpc.address import Address
 from verifier.service.server import ServiceLimits, VerifierServer
 from verifier.service.tls import ServerTls
@@ -16,9 +16,25 @@ from verifier.settlement import EmbeddedGateway, Settlement
 LIMITS = ServiceLimits(grace_seconds=5.0)
 
 
+class Idle(Settlement):
+    """Settles nothing, so that only the test moves batches; counts how often it was asked to."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(ledger, EmbeddedGateway())
+        self.rounds = 0
+
+    def run(self) -> list[Batch]:
+        self.rounds += 1
+        return []
+
+
 @contextmanager
 def serving(
-    ledger: Ledger, *, tls: ServerTls | None = None, limits: ServiceLimits = LIMITS
+    ledger: Ledger,
+    *,
+    tls: ServerTls | None = None,
+    limits: ServiceLimits = LIMITS,
+    settlement: Settlement | None = None,
 ) -> Iterator[str]:
     """``HOST:PORT`` of a server over ``ledger`` that runs in a thread of its own."""
     loop = asyncio.new_event_loop()
@@ -26,8 +42,8 @@ def serving(
     thread.start()
 
     async def start() -> tuple[VerifierServer, int]:
-        settlement = Settlement(ledger, EmbeddedGateway())
-        server = VerifierServer(ledger, settlement, tls=tls, limits=limits)
+        settles = settlement or Settlement(ledger, EmbeddedGateway())
+        server = VerifierServer(ledger, settles, tls=tls, limits=limits)
         return server, await server.start(Address("127.0.0.1", 0))
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from circuits.errors import BadInput, InputReason
 from tests.ledger.stores import funded
 from tests.rpc.proposals import propose_for
-from tests.rpc.servers import serving
+from tests.rpc.servers import LIMITS, Idle, serving
 from tests.settlement.cosigning import (
     OPERATOR_WALLET,
     STRANGER_WALLET,
@@ -35,6 +36,8 @@ from verifier.rpc.verifier_pb2_grpc import (
 )
 from verifier.service import settlements
 
+NO_ROUNDS = replace(LIMITS, settle_seconds=3600.0)  # but when there is a reason
+
 
 @pytest.fixture(scope="module")
 def settled() -> World:
@@ -50,8 +53,17 @@ def ledger(settled: World, tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def client(ledger: Ledger) -> Iterator[VerifierClient]:
-    with serving(ledger) as address, VerifierClient(address, timeout_seconds=30) as opened:
+def idle(ledger: Ledger) -> Idle:
+    """What the server has instead of a settlement: batches move only where a test moves them."""
+    return Idle(ledger)
+
+
+@pytest.fixture
+def client(ledger: Ledger, idle: Idle) -> Iterator[VerifierClient]:
+    with (
+        serving(ledger, settlement=idle, limits=NO_ROUNDS) as address,
+        VerifierClient(address, timeout_seconds=300) as opened,
+    ):
         yield opened
 
 
@@ -105,6 +117,23 @@ def test_a_proposal_and_its_signature(
     assert (news.batch, news.state, news.amount_nanos) == (batch.id, "EXECUTED", batch.amount_nanos)
     assert news.digest == digest(proposal.transaction).text
     assert (news.first_sequence, news.last_sequence) == (1, 1)
+
+
+def test_only_news_is_a_reason_to_settle(
+    settled: World, ledger: Ledger, client: VerifierClient, idle: Idle
+) -> None:
+    # whoever may call could otherwise make the server ask its node as often as it likes
+    batch = propose(ledger, settled)
+    good = signature_of(batch)
+    while idle.rounds < 1:  # the one when the server starts
+        time.sleep(0.01)
+    cosign(client, batch, good)
+    while idle.rounds < 2:
+        time.sleep(0.01)
+    for _ in range(20):
+        cosign(client, batch, good)
+        refused(client, ledger, batch, good, digest=bytes(32))
+    assert idle.rounds == 2
 
 
 @pytest.mark.reason(InputReason.IOTA_SIGNATURE)
@@ -199,7 +228,7 @@ def test_a_signature_that_comes_too_late(
     ledger.outbox.moved(batch, BatchState.FAILED, "expired", b"{}", spent=False)
     reason = refused(client, ledger, batch, signature_of(batch))
     assert reason is InputReason.SETTLEMENT_STATE
-    failed = next(client.settlements(settled.terms.digest))  # the server may have netted again
+    (failed,) = client.settlements(settled.terms.digest)
     assert (failed.state, failed.detail) == ("FAILED", "expired")
 
 
@@ -210,8 +239,9 @@ def test_settlements_page_by_page(
     for _ in range(5):
         batch = propose(ledger, settled)
         ledger.outbox.moved(batch, BatchState.FAILED, "expired", b"{}", spent=False)
-    found = list(client.settlements(settled.terms.digest))[:5]
-    assert [news.batch for news in found] == [batch.id for batch in ledger.outbox.batches()][:5]
+    found = list(client.settlements(settled.terms.digest))
+    assert [news.batch for news in found] == [batch.id for batch in ledger.outbox.batches()]
+    assert len(found) == 5
     assert {news.state for news in found} == {"FAILED"}
     with pytest.raises(BadInput) as caught:
         list(client.settlements(bytes(32)))

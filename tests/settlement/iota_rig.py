@@ -122,7 +122,7 @@ class Rig:
             for name in names or ("operator",):
                 signature = wallet(name).sign(batch.payload)
                 signer = self.escrow.verify_share(batch.payload, signature)
-                self.ledger.outbox.add_share(batch.id, batch.digest, signer, signature)
+                self.ledger.outbox.add_shares(batch.id, batch.digest, {signer: signature})
 
     def pay(self) -> Batch:
         """Propose, co-sign, and push as far as it goes; the batch after that."""

@@ -351,6 +351,26 @@ def test_a_node_that_forgot_proves_nothing(chain: Chain) -> None:
     assert "both could" in refused(site)
 
 
+def test_what_expired_after_a_payment_that_is_not_on_record(chain: Chain, tmp_path: Path) -> None:
+    # the same escrow in two contracts, whose records are two stores
+    site = chain.site
+    other = Chain(chain.network, tmp_path / "other", anchor=False)
+    other.site.node = site.node
+    one, two = (chain.fund(site.escrow, IOTA) for _ in range(2))
+    for each in (site, other.site):
+        each.propose(1, 2, one)
+        assert answer(each).refused is None
+    other.send(one)
+    for _ in range(3):
+        chain.network.advance_epoch()
+    chain.network.faults.pruned_below = 1
+    site.propose(1, 2, two, expiry_epoch=4)
+    assert "both could" in refused(site)  # this node does not know the beginning
+    chain.network.faults.pruned_below = 0
+    assert answer(site).refused is None
+    assert [plan.fate for plan in site.signed()] == [PlanFate.EXPIRED, PlanFate.LIVE]
+
+
 def test_what_lost_its_coin_to_another_payment_is_dead(chain: Chain) -> None:
     site = chain.site
     one, two = (chain.fund(site.escrow, IOTA) for _ in range(2))

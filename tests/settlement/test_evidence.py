@@ -176,6 +176,8 @@ def test_files_that_are_no_evidence(evidence: Evidence) -> None:
         changed(evidence, effects="?"),
         changed(evidence, checkpoint=[]),
         changed(evidence, checkpoint={"sequence": 1}),
+        changed(evidence, checkpoint=document["checkpoint"] | {"sequence": -1}),
+        changed(evidence, checkpoint=document["checkpoint"] | {"timestamp": "\x1b[2J"}),
         data.replace(b'"index":1', b'"index":' + b"9" * 30),
         data.replace(b'"format"', b'"format":1,"format"'),
     ]

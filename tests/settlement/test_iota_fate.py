@@ -46,7 +46,7 @@ def test_a_late_share_is_refused(rig: Rig, node: IotaNode) -> None:
     node.advance_epoch()
     rig.run()
     with pytest.raises(BadInput) as caught:
-        rig.ledger.outbox.add_share(old.id, old.digest, "key", "signature")
+        rig.ledger.outbox.add_shares(old.id, old.digest, {"key": "signature"})
     assert caught.value.reason is InputReason.SETTLEMENT_STATE
 
 

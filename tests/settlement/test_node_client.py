@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from circuits.errors import BadInput, InputReason
+from tests.iota.samples import PLAN
 from tests.iota_node.faults import Fault
 from tests.iota_node.node import IotaNode
 from tests.settlement.iota_rig import wallet
 from verifier.iota.node import Node
-from verifier.iota.payment import CoinRef, digest
+from verifier.iota.payment import CoinRef, build, digest
 
+ROOT = Path(__file__).resolve().parents[2]
 ADDRESS = wallet("operator").address
 NOBODYS = digest(b"no transaction").text
 
@@ -90,6 +100,44 @@ def test_a_slow_answer_is_none(node: IotaNode) -> None:
         Node(node.url, answer_seconds=0.1).present()
 
 
+def test_who_asks_is_told_that_the_client_closes(node: IotaNode) -> None:
+    node.faults.slow_seconds = 5
+    node.faults.arm(Fault.SLOW_AFTER, on=None, times=2)
+    client = Node(node.url, answer_seconds=60)
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(client.present)
+        while client._loop is None or not asyncio.all_tasks(client._loop):
+            time.sleep(0.01)
+        client.close()
+        with pytest.raises(ConnectionError):
+            asking.result(60)
+    node.faults.clear()
+    assert client.present().network == node.chain_id  # a later question starts again
+    client.close()
+
+
+INTERRUPTED = """
+import signal, sys, threading, time
+from verifier.iota.node import Node
+
+node = Node(sys.argv[1])
+threading.Timer(float(sys.argv[2]), signal.raise_signal, (signal.SIGINT,)).start()
+try:
+    while True:
+        node.present()
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_process_may_end_while_it_asks(node: IotaNode, seed: int) -> None:
+    after = 0.2 + random.Random(seed).random() / 5
+    words = [sys.executable, "-c", INTERRUPTED, node.url, str(after)]
+    ended = subprocess.run(words, cwd=ROOT, capture_output=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stderr) == (7, b"")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -138,6 +186,14 @@ def test_nonsense_is_no_standing(
     monkeypatch.setattr(client, "_query", query)
     with pytest.raises(ConnectionError):
         client.standing(NOBODYS, coin)
+
+
+def test_a_reason_is_one_line_that_moves_no_cursor(
+    client: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = SimpleNamespace(error="\x1b[2Jno\nreason\x9b", effects=None)
+    monkeypatch.setattr(client, "_ask", lambda _: answer)
+    assert client.rehearse(build(PLAN)) == " [2Jno reason "
 
 
 def test_no_url() -> None:

@@ -164,7 +164,7 @@ def test_a_payment_waits_for_the_other_side(world: World, tmp_path: Path) -> Non
             (batch,) = settlement.run()
             assert (batch.state, batch.detail) == (BatchState.PROPOSED, SIGNATURE_MISSING)
         assert chain.sent == []
-        ledger.outbox.add_share(batch.id, bytes([1] * 32), "operator", "theirs")
+        ledger.outbox.add_shares(batch.id, bytes([1] * 32), {"operator": "theirs"})
         (batch,) = settlement.run()
         assert (batch.state, batch.signatures) == (BatchState.FINAL, ("theirs", "ours"))
 

@@ -22,8 +22,10 @@ from click.testing import CliRunner
 
 import prover.cli
 import verifier.cli
+from circuits.errors import InputReason
 from prover.claims import claim_windows
 from prover.recording import record_log
+from prover.statements import STATEMENTS_NAME
 from tests.iota_node.node import IotaNode
 from tests.prover.rig import PUMP, ROOT, Rig, make_rig, steady_log
 from verifier.accept import Account
@@ -276,6 +278,16 @@ def test_by_hand_and_without_the_operators_node(
     assert site.network.balance(site.payee) == batch["amount_nanos"]
     assert run("verifier", *by_hand) == (0, [])
     assert run("prover", *site.settle_arguments(address)) == (0, [])
+
+
+def test_a_mistyped_store_is_no_new_record(site: Site) -> None:
+    elsewhere = site.rig.directory / "elsewhere"
+    (site.rig.operator / STATEMENTS_NAME).touch()
+    words = [elsewhere if word == site.rig.store else word for word in site.settle_arguments("-")]
+    status, refused = run("prover", *words)
+    assert (status, refused["error"]["reason"]) == (2, InputReason.STORE_MISSING)
+    assert str(elsewhere) in refused["error"]["message"]
+    assert not elsewhere.exists()
 
 
 def test_gas_from_the_operators_wallet(

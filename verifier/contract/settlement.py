@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from verifier.contract.fields import Table, refuse
 DEFAULT_MAXIMUM_GAS_NANOS = 50_000_000
 MAXIMUM_NANOS = 2**64 - 1
 MAXIMUM_AGE_SECONDS = 2**31 - 1
+NETWORK_GAS_NANOS = 50_000_000_000  # the network takes no transaction with a larger budget
 THRESHOLD = 2  # signatures that move the escrow's coins, each of weight 1
 ED25519_FLAG = 0
 _KEY_BYTES = 33
@@ -57,6 +59,14 @@ class SettlementTerms:
         return members if self.arbiter_key is None else (*members, self.arbiter_key)
 
     @property
+    def gas_budget_nanos(self) -> int:
+        """The gas budget of every settlement: all of ``maximum_gas_nanos`` that the network takes.
+
+        Both sides compute it; a smaller one could burn it for nothing.
+        """
+        return min(self.maximum_gas_nanos, NETWORK_GAS_NANOS)
+
+    @property
     def document(self) -> dict[str, Any]:
         """The table in the canonical document; nanos are decimal strings."""
         document = {
@@ -79,6 +89,14 @@ def wallet_address(key: str) -> str:
     return "0x" + hashlib.blake2b(base64.b64decode(key)[1:], digest_size=32).hexdigest()
 
 
+def escrow_address(committee: Sequence[str]) -> str:
+    """The address of the members' common account: BLAKE2b-256 over scheme, threshold, members."""
+    multisig, weight = b"\x03", b"\x01"
+    members = b"".join(base64.b64decode(key)[1:] + weight for key in committee)
+    content = multisig + THRESHOLD.to_bytes(2, "little") + members
+    return "0x" + hashlib.blake2b(content, digest_size=32).hexdigest()
+
+
 def read_settlement(table: Table) -> SettlementTerms:
     """The terms of ``[settlement]``; ``CONTRACT_FIELD`` naming the field."""
     network = table.text("network")
@@ -99,6 +117,8 @@ def read_settlement(table: Table) -> SettlementTerms:
     table.finish()
     if len(set(terms.committee)) != len(terms.committee):
         refuse(table.field("supplier_key"), "the keys of the escrow must be different")
+    if terms.payee == escrow_address(terms.committee):
+        refuse(table.field("payee"), "the escrow's own address: nobody would be paid")
     sponsors = (wallet_address(terms.operator_key), wallet_address(terms.supplier_key))
     if terms.gas_owner is not None and terms.gas_owner not in sponsors:
         refuse(

@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from circuits.errors import BadInput, InputReason
-from verifier.contract.fields import refuse as refuse_field
 from verifier.contract.settlement import THRESHOLD, SettlementTerms
 from verifier.iota.payment import signing_digest
 from verifier.iota.sdk import key_text, load
 
 
 class Escrow:
-    """The multisig account of a contract's settlement terms.
-
-    ``CONTRACT_FIELD`` where the terms' payee is the escrow itself, ``IOTA_SDK`` without the SDK.
-    """
+    """The multisig account of a contract's settlement terms; ``IOTA_SDK`` without the SDK."""
 
     def __init__(self, terms: SettlementTerms) -> None:
         sdk = load()
@@ -27,8 +23,6 @@ class Escrow:
         members = [sdk.MultisigMember(key, 1) for key in keys]
         self._committee = sdk.MultisigCommittee(members, THRESHOLD)
         self.address: str = self._committee.derive_address().to_hex()
-        if terms.payee == self.address:
-            refuse_field("settlement.payee", "the escrow's own address")
 
     def is_member(self, public_key: str) -> bool:
         """True for a committee member's key (base64 with flag)."""

@@ -183,8 +183,15 @@ def _read(fields: dict[str, Any]) -> Evidence:
         plan=PaymentPlan.from_json(fields["plan"].encode()),
         signatures=_texts(fields["signatures"]),
         effects=base64.b64decode(fields["effects"], validate=True),
-        checkpoint=None if mark is None else Mark(**_object(mark, _MARK_FIELDS)),
+        checkpoint=None if mark is None else _mark(_object(mark, _MARK_FIELDS)),
     )
+
+
+def _mark(fields: dict[str, Any]) -> Mark:
+    mark = Mark(**fields)
+    if mark.sequence < 0 or not (mark.digest + mark.timestamp).isprintable():
+        raise ValueError("checkpoint")  # it is shown on terminals
+    return mark
 
 
 def _texts(values: list[object]) -> tuple[str, ...]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import weakref
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 from circuits.errors import BadInput, InputReason
@@ -21,6 +23,7 @@ from verifier.iota.sdk import load
 
 ANSWER_SECONDS = 30.0
 PAGE_COINS = 50  # the most that the official service gives at a time
+MAXIMUM_WHOLE = 2**53 - 1  # the service's UInt53; also the most that RFC 8785 writes
 MAXIMUM_PAGES = 1000  # anybody can send dust to an address; to hide coins behind it costs deposits
 # One document, so that all of it comes from one server behind whatever balances the load. The SDK
 # drops errors beside data: a null can be a failure. What the schema calls non-null, as it does
@@ -104,9 +107,11 @@ class Node:
         """``BadInput``: IOTA_SDK, or IOTA_NODE when this is no URL."""
         self._sdk = load()
         self._failures = (self._sdk.SdkFfiError, self._sdk.iota_sdk_ffi.InternalError)
+        self._senseless_types = (*_SENSELESS, *self._failures)
         self._seconds = answer_seconds
         self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: weakref.finalize[..., Node] | None = None
         try:
             self._client = self._sdk.GraphQlClient(url)
         except self._sdk.SdkFfiError:
@@ -114,11 +119,11 @@ class Node:
         self.url = url
 
     def close(self) -> None:
-        """End the thread that asks; a later question starts another."""
+        """End the thread that asks, and what is being asked; a later question starts another."""
         with self._lock:
-            if self._loop is not None:
-                self._loop.call_soon_threadsafe(self._loop.stop)
-                self._loop = None
+            if self._end is not None:
+                self._end()
+            self._loop = self._end = None
 
     def present(self) -> Present:
         """What the node serves now."""
@@ -129,23 +134,24 @@ class Node:
             return Present(
                 _text(data["chainIdentifier"]), _whole(epoch["epochId"]), _whole(int(price))
             )
-        except _SENSELESS:
+        except self._senseless_types:
             raise self._senseless() from None
 
     def balances(self, address: str) -> list[tuple[bytes, int]]:
         """The coins of an address, as 32-byte identifiers with nanos, in the node's order."""
-        sdk, found, cursor = self._sdk, [], None
+        sdk, cursor = self._sdk, None
+        found: dict[bytes, int] = {}  # pages may overlap, and a coin listed twice is one coin
         owner = sdk.Address.from_hex(address)
         for _ in range(MAXIMUM_PAGES):
             page = sdk.PaginationFilter(
                 direction=sdk.Direction.FORWARD, cursor=cursor, limit=PAGE_COINS
             )
             answer = self._ask(partial(_gas_coins, owner, page))
-            found += [(bytes(coin.id().to_bytes()), int(coin.balance())) for coin in answer.data]
+            found |= {bytes(coin.id().to_bytes()): int(coin.balance()) for coin in answer.data}
             if not answer.page_info.has_next_page:
                 break
             cursor = answer.page_info.end_cursor
-        return found
+        return list(found.items())
 
     def coin(self, object_id: bytes, owner: str, version: int | None = None) -> Coin | None:
         """A coin at a version (or as it is now) with its balance; None unless ``owner`` has it."""
@@ -180,20 +186,20 @@ class Node:
         self._ask(lambda client: client.execute_transaction(given, transaction))
 
     def rehearse(self, transaction_bytes: bytes) -> str:
-        """Run a transaction without effect: empty when it would succeed, else the node's reason."""
+        """Run a transaction without effect: why it would fail, in one line; empty if it works."""
         transaction = self._sdk.Transaction.from_bcs(transaction_bytes)
         result = self._ask(lambda client: client.dry_run_transaction(transaction))
         if result.error is None and result.effects is not None:
             status = result.effects.as_v1().status()
-            return "" if status.is_SUCCESS() else str(status)
-        return result.error or "no reason given"
+            return "" if status.is_SUCCESS() else _one_line(str(status))
+        return _one_line(result.error or "no reason given")
 
     def standing(self, digest: str, coin: CoinRef) -> Standing:
         """How the network stands to the transaction with this base58 digest, and to a coin."""
         data = self._query(_STANDING, {"digest": digest, "coin": "0x" + coin.object_id.hex()})
         try:
             return self._read_standing(data, coin)
-        except _SENSELESS:
+        except self._senseless_types:
             raise self._senseless() from None
 
     def _query(self, document: str, variables: dict[str, str]) -> Any:
@@ -201,7 +207,7 @@ class Node:
         answer = self._ask(lambda client: client.run_query(query))
         try:
             return json.loads(answer)
-        except _SENSELESS:
+        except self._senseless_types:
             raise self._senseless() from None
 
     def _senseless(self) -> ConnectionError:
@@ -241,14 +247,17 @@ class Node:
 
         try:
             return asyncio.run_coroutine_threadsafe(bounded(), self._running()).result()
-        except (*self._failures, TimeoutError, OSError) as error:
+        except (*self._failures, CancelledError, TimeoutError, OSError) as error:
             raise ConnectionError(f"{self.url}: {type(error).__name__}") from None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                Thread(target=_run, args=(self._loop,), name="iota node", daemon=True).start()
+                loop = asyncio.new_event_loop()
+                thread = Thread(target=_run, args=(loop,), name="iota node", daemon=True)
+                thread.start()
+                # at exit, too: an answer that reaches a process which is ending aborts it
+                self._loop, self._end = loop, weakref.finalize(self, _end, loop, thread)
             return self._loop
 
 
@@ -265,8 +274,21 @@ async def _gas_coins(owner: Any, page: Any, client: Any) -> Any:
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
+        loop.run_until_complete(_cancel(asyncio.all_tasks(loop)))
     finally:
         loop.close()
+
+
+async def _cancel(questions: set[asyncio.Task[Any]]) -> None:
+    for question in questions:
+        question.cancel()
+    await asyncio.gather(*questions, return_exceptions=True)
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    if thread is not current_thread():
+        thread.join()
 
 
 def _mark(value: Any) -> Mark:
@@ -274,12 +296,17 @@ def _mark(value: Any) -> Mark:
 
 
 def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= MAXIMUM_WHOLE:
         raise ValueError("expected a whole number")
     return value
 
 
+def _one_line(words: str) -> str:
+    """A node's words as both parties' terminals may show them."""
+    return "".join(letter if letter.isprintable() else " " for letter in words)
+
+
 def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("expected text")
+    if not isinstance(value, str) or not value.isprintable():  # it is shown on terminals
+        raise ValueError("expected text of one line")
     return value

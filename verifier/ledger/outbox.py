@@ -7,7 +7,7 @@ A contract has at most one batch that is neither.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -188,39 +188,47 @@ class Outbox:
         with self._reading() as session:
             return {row.signer: row.signature for row in session.scalars(query)}
 
-    def add_share(self, batch_id: int, digest: bytes, signer: str, signature: str) -> Batch:
-        """Keep a signature of a PROPOSED batch; a repeat changes nothing, in any later state too.
+    def add_shares(self, batch_id: int, digest: bytes, shares: Mapping[str, str]) -> bool:
+        """Keep signatures (by signer) of a PROPOSED batch, all or none; True if one of them is new.
 
-        The caller has checked the signature. ``BadInput`` SETTLEMENT_STATE when the batch is not
-        PROPOSED, has another digest, or the signer gave another signature before.
+        Repeats change nothing, in any later state too. The caller has checked the signatures.
+        ``BadInput`` SETTLEMENT_STATE when the batch is not PROPOSED, has another digest, or a
+        signer gave another signature before.
         """
         with self._writing() as session:
             row = _require(session, batch_id)
-            known = session.get(ShareRow, (batch_id, signer))
-            if row.digest == digest and known is not None and known.signature == signature:
-                return read_batch(row)
-            if row.digest != digest or row.state != BatchState.PROPOSED.value or known is not None:
+            query = select(ShareRow).where(ShareRow.batch == batch_id)
+            known = {share.signer: share.signature for share in session.scalars(query)}
+            new = {signer: text for signer, text in shares.items() if known.get(signer) != text}
+            open_for_it = row.state == BatchState.PROPOSED.value and known.keys().isdisjoint(new)
+            if row.digest != digest or (new and not open_for_it):
                 raise BadInput(
                     InputReason.SETTLEMENT_STATE,
                     f"settlement batch {batch_id} is {row.state} and takes no such signature",
                 )
-            session.add(ShareRow(batch=batch_id, signer=signer, signature=signature))
-            return read_batch(row)
+            session.add_all(
+                ShareRow(batch=batch_id, signer=signer, signature=text)
+                for signer, text in new.items()
+            )
+            return bool(new)
 
     # --- moving ---
 
     def proposed(self, batch: Batch, prepared: Prepared) -> Batch:
         """NEW to PROPOSED: the gateway's bytes and the leases are on disk before anyone signs.
 
-        ``BadInput`` SETTLEMENT_STATE also when another batch has one of the coins.
+        ``BadInput`` SETTLEMENT_STATE also when another batch has one of the coins, or had the very
+        same payment.
         """
         with self._writing() as session:
             row = self._move(session, batch, BatchState.PROPOSED, "")
             taken = select(LeaseRow.batch).where(LeaseRow.coin.in_(prepared.leases)).limit(1)
-            other = session.scalars(taken).first()
+            same = select(BatchRow.id).where(BatchRow.digest == prepared.digest)
+            other = session.scalars(taken).first() or session.scalars(same).first()
             if other is not None:
                 raise BadInput(
-                    InputReason.SETTLEMENT_STATE, f"settlement batch {other} has the same coin"
+                    InputReason.SETTLEMENT_STATE,
+                    f"settlement batch {other} has the same coin or payment",
                 )
             row.payload, row.digest = prepared.payload, prepared.digest
             row.expiry, row.plan = prepared.expiry, prepared.plan

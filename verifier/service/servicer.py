@@ -203,8 +203,9 @@ class VerifierServicer(VerifierServiceServicer):
     ) -> messages.CosignSettlementResponse:
         """Keep the other side's signatures of a proposal; wrong ones are refused."""
         work = self._run(self._queries, settlements.cosign, self._ledger, request)
-        answer: messages.CosignSettlementResponse = await self._answer(context, work)
-        self._due()
+        answer, new = await self._answer(context, work)
+        if new:  # a repeat must not make us ask the node again
+            self._due()
         return answer
 
     async def ListSettlements(  # noqa: N802

@@ -38,10 +38,11 @@ def proposals(ledger: Ledger, terms_digest: bytes) -> messages.ListProposalsResp
 
 def cosign(
     ledger: Ledger, request: messages.CosignSettlementRequest
-) -> messages.CosignSettlementResponse:
+) -> tuple[messages.CosignSettlementResponse, bool]:
     """Keep signatures of a proposal; all of them or, when one is refused, none.
 
-    A repeat changes nothing and is answered with the state that the batch is in. ``BadInput``
+    A repeat changes nothing and is answered with the state that the batch is in. The other value
+    is True where something new was kept: only then is there a reason to go on. ``BadInput``
     SETTLEMENT_STATE for a batch that never waited for it, IOTA_SIGNATURE for a wrong signature.
     """
     from verifier.iota.escrow import Escrow
@@ -59,9 +60,9 @@ def cosign(
         )
     escrow = Escrow(settlement)
     shares = {escrow.verify_share(batch.payload, s): s for s in request.signatures}
-    for signer, signature in shares.items():
-        batch = ledger.outbox.add_share(batch.id, request.digest, signer, signature)
-    return messages.CosignSettlementResponse(state=batch.state.value)
+    new = ledger.outbox.add_shares(batch.id, request.digest, shares)
+    state = ledger.outbox.batch(batch.id).state
+    return messages.CosignSettlementResponse(state=state.value), new
 
 
 def page(

@@ -18,7 +18,6 @@ from verifier.settlement.iota.coins import choose
 from verifier.settlement.port import Fate, Unready
 
 COMPUTATION_UNITS = 1_000  # what the network charges at least, times the gas price
-NETWORK_BUDGET = 50_000_000_000  # nanos: the network takes no transaction with a larger budget
 _UNKNOWN = "the node does not know the transaction yet"
 _NO_CHECKPOINT = "executed; no checkpoint that the node shows has it yet"
 
@@ -47,7 +46,7 @@ class IotaGateway:
         require_same(present.network, terms.network)
         sender = Escrow(terms).address
         gas_owner = terms.gas_owner or sender
-        price, budget = present.gas_price, min(terms.maximum_gas_nanos, NETWORK_BUDGET)
+        price, budget = present.gas_price, terms.gas_budget_nanos
         if price * COMPUTATION_UNITS > budget:
             raise Unready(f"a gas price of {price} nanos is beyond {budget} nanos per settlement")
         own_gas = gas_owner == sender
