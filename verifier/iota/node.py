@@ -22,6 +22,7 @@ from verifier.iota.payment import CoinRef
 from verifier.iota.sdk import load
 
 ANSWER_SECONDS = 30.0
+END_SECONDS = 5.0  # ending takes no time; whatever the SDK does, a process must not hang on it
 PAGE_COINS = 50  # the most that the official service gives at a time
 MAXIMUM_WHOLE = 2**53 - 1  # the service's UInt53; also the most that RFC 8785 writes
 MAXIMUM_PAGES = 1000  # anybody can send dust to an address; to hide coins behind it costs deposits
@@ -288,7 +289,7 @@ async def _cancel(questions: set[asyncio.Task[Any]]) -> None:
 def _end(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
     loop.call_soon_threadsafe(loop.stop)
     if thread is not current_thread():
-        thread.join()
+        thread.join(END_SECONDS)
 
 
 def _mark(value: Any) -> Mark:
