@@ -56,12 +56,14 @@ def check_proposal(
     receipts_from: ReceiptSource,
     statements: Statements,
     now_ms: int,
+    *,
+    last_debt: bool = False,
 ) -> Checked:
     """What the operator may sign of a proposal; ``SETTLEMENT_PLAN`` says why it may not.
 
     ``known`` are the receipts that were checked earlier, from the first on; ``receipts_from`` asks
-    the supplier for more. Whether an earlier plan could be paid as well is for
-    ``SignedPlans.record`` to decide.
+    the supplier for more. With ``last_debt`` any amount is due. Whether an earlier plan could be
+    paid as well is for ``SignedPlans.record`` to decide.
     """
     settlement = require_settlement(terms)
     if max(len(proposal.plan), len(proposal.transaction)) > MAXIMUM_PROPOSAL_BYTES:
@@ -79,7 +81,8 @@ def check_proposal(
     after = found[last - 1].cumulative_nanos
     if plan.amount_nanos != after - before:
         raise refuse(f"{plan.amount_nanos} nanos for receipts that come to {after - before}")
-    _check_due(paid, plan.amount_nanos, settlement, now_ms)
+    if not last_debt:
+        _check_due(paid, plan.amount_nanos, settlement, now_ms)
     root = anchor.root([receipt.digest for receipt in paid]) if settlement.anchor else None
     if plan.anchor != root:
         raise refuse("the anchor is not the root of these receipts")
@@ -118,17 +121,17 @@ def _receipts_to(
     missing = last - len(found)
     if missing > 0:
         for receipt in islice(receipts_from(len(found) + 1), missing):
-            _check_receipt(receipt, found[-1] if found else None, terms, statements)
+            check_receipt(receipt, found[-1] if found else None, terms, statements)
             found.append(receipt)
     if len(found) < last:
         raise refuse(f"the verifier has no receipt {len(found) + 1}")
     return found
 
 
-def _check_receipt(
+def check_receipt(
     receipt: Receipt, previous: Receipt | None, terms: Terms, statements: Statements
 ) -> None:
-    """A receipt follows the previous one and answers a claim that this operator made."""
+    """``SETTLEMENT_PLAN`` unless a receipt follows the one before and answers a claim made here."""
     number = 1 if previous is None else previous.sequence + 1
     try:
         receipt.require_signature(terms.parties.supplier)

@@ -1,14 +1,61 @@
-"""What the operator's own node adds: are the coins there, and which signed plans are dead."""
+"""What the operator's own node adds: coins, what was paid already, which signed plans are dead."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 
+from circuits.errors import BadInput, InputReason
+from prover.chain_payments import Escrowed
 from prover.signed_plans import PlanFate, SignedPlans
+from verifier.contract.settlement import SettlementTerms
+from verifier.iota.escrow import Escrow
 from verifier.iota.fate import Observed, Outcome, observe
+from verifier.iota.history import sent_by
 from verifier.iota.node import Node, require_same
 from verifier.iota.payment import CoinRef, PaymentPlan, build, digest, refuse
+
+
+def look(record: SignedPlans, node: Node, settlement: SettlementTerms) -> None:
+    """Keep what the escrow paid since it was last looked at, with or without this record.
+
+    Whatever leaves a 2-of-2 escrow was signed here. With an arbiter it need not be, so that no
+    checkpoint may be missing: ``BadInput`` IOTA_NODE. ``ConnectionError`` for a node that is behind
+    what was seen before.
+    """
+    where = escrowed(settlement)
+    looked_to = record.chain.looked_to(where)
+    history = sent_by(node, where.network, where.escrow, where.payee, looked_to)
+    if history.latest < looked_to:
+        raise ConnectionError("the node is behind what it, or another one, showed before")
+    if settlement.arbiter_key is not None:
+        require_complete(history.first, looked_to)
+    record.chain.saw(where, history)
+
+
+def escrowed(settlement: SettlementTerms) -> Escrowed:
+    """Whose payments to whom settle a contract."""
+    return Escrowed(settlement.network, Escrow(settlement).address, settlement.payee)
+
+
+def require_complete(first: int, looked_to: int) -> None:
+    """``BadInput`` IOTA_NODE where the node has forgotten checkpoints that were never looked at."""
+    if first > looked_to + 1:
+        raise BadInput(
+            InputReason.IOTA_NODE,
+            f"the node's history begins with checkpoint {first}, what the escrow paid was looked at"
+            f" up to {looked_to}: ask a node with more, or zkmeter-prover settlement recover",
+        )
+
+
+def require_no_silence(record: SignedPlans, network: str, node: Node | None) -> None:
+    """``SETTLEMENT_PLAN`` while plans may be alive that the record lost; without a node, always."""
+    last = record.chain.silent_to(network)
+    if last is not None and (node is None or node.present().epoch <= last):
+        raise refuse(
+            f"the record was recovered: nothing is signed before epoch {last + 1}, by a node, for"
+            " what was signed and lost may be executed until then"
+        )
 
 
 def check_on_chain(plan: PaymentPlan, node: Node) -> None:

@@ -1,7 +1,8 @@
 """Settlements that the operator signed, and the receipts they pay, in the operator's store.
 
-Written before a signature leaves. Whoever loses it can no longer tell which receipts were paid, so
-it is never made anew beside a wallet that signed before.
+Written before a signature leaves. Whoever loses it can no longer tell which receipts were paid: so
+it belongs to the wallets that began it, each when it was new or with what the network shows of its
+escrow (``prover.settlement_recovery``), and no other wallet signs beside it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from enum import StrEnum
 from pathlib import Path
 
 from circuits.errors import BadInput, InputReason
+from prover.chain_payments import SCRIPT as CHAIN_SCRIPT
+from prover.chain_payments import ChainPayment, ChainPayments
 from prover.database import checked_rows, connection, transaction
-from verifier.iota.payment import PaymentPlan, refuse
+from verifier.iota.payment import PaymentPlan, digest_text, refuse
 from verifier.receipt import Receipt, decode_receipt
 
 MAXIMUM_LIVE = 32  # for the same receipts: nobody may fill the disk with ever new ones
 SIGNED_PLANS_NAME = "settlements.sqlite3"
-_VERSION = 1
-_SCRIPT = """
+_VERSION = 2
+_SCRIPT = f"""
 CREATE TABLE receipts (
     terms BLOB NOT NULL, sequence INTEGER NOT NULL, encoded BLOB NOT NULL,
     PRIMARY KEY (terms, sequence)
@@ -30,12 +33,14 @@ CREATE TABLE plans (
     digest BLOB NOT NULL PRIMARY KEY, terms BLOB NOT NULL, first INTEGER NOT NULL,
     last INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, plan BLOB NOT NULL,
     fate TEXT NOT NULL
-) STRICT
+) STRICT;
+CREATE TABLE wallets (public_key TEXT NOT NULL PRIMARY KEY) STRICT;
+{CHAIN_SCRIPT}
 """
 
 
 class PlanFate(StrEnum):
-    """What the operator's own node showed of a plan; all but LIVE stays for ever.
+    """What the operator's own node showed of a plan; all but LIVE stays, but what is paid is paid.
 
     EXPIRED: its last epoch is over, and a coin of it is still unspent, or a node that knows the
     network from its beginning does not know it. SUPERSEDED: another transaction spent a coin of it.
@@ -93,6 +98,17 @@ class SignedPlans:
     def __init__(self, path: Path, opened: sqlite3.Connection) -> None:
         self.path = path
         self._db = opened
+        self.chain = ChainPayments(path, opened)
+
+    def begin(self, public_key: str) -> None:
+        """From now on this is the record of the wallet with this key; again changes nothing."""
+        with transaction(self._db):
+            self._db.execute("INSERT OR IGNORE INTO wallets VALUES (?)", (public_key,))
+
+    def is_of(self, public_key: str) -> bool:
+        """True where this is the wallet's record."""
+        query = "SELECT count(*) FROM wallets WHERE public_key = ?"
+        return bool(self._db.execute(query, (public_key,)).fetchone()[0])
 
     def receipts(self, terms_digest: bytes) -> list[Receipt]:
         """Every receipt that was checked, from the contract's first on; ``STORE_CORRUPT``."""
@@ -119,9 +135,12 @@ class SignedPlans:
         """Durably record a plan before it is signed, with the receipts not known before.
 
         Signing it again is fine. ``SETTLEMENT_PLAN`` where it would pay again what an earlier plan
-        pays or may still pay.
+        pays or may still pay, or what the network shows to be paid; or while the network shows a
+        payment out of the escrow that nobody took into this record.
         """
         with transaction(self._db):
+            for payment in self.chain.payments(signed.plan.network, signed.plan.sender):
+                _require_unpaid(signed, payment)
             known = self.plans()
             self._require_exclusive(signed, known)
             if any(earlier.digest == signed.digest for earlier in known):
@@ -170,6 +189,15 @@ class SignedPlans:
         if live >= MAXIMUM_LIVE:
             raise refuse(f"{live} payments were signed for these receipts; none is settled or dead")
 
+    def paid(self, terms_digest: bytes) -> list[tuple[int, int]]:
+        """What of a contract's vouchers was paid for sure: nanos (before, after] of their sum."""
+        spans = [
+            (plan.before_nanos, plan.after_nanos)
+            for plan in self.plans()
+            if plan.terms_digest == terms_digest and plan.fate is PlanFate.EXECUTED
+        ]
+        return sorted(spans + self.chain.counted(terms_digest))
+
     def _plan(self, row: tuple[object, ...]) -> SignedPlan:
         digest, terms, first, last, before, after, plan, fate = row
         try:
@@ -182,6 +210,24 @@ class SignedPlans:
 
     def _corrupt(self, what: str) -> BadInput:
         return BadInput(InputReason.STORE_CORRUPT, f"{self.path}: damaged ({what})")
+
+
+def _require_unpaid(signed: SignedPlan, payment: ChainPayment) -> None:
+    if payment.payee != signed.plan.payee:
+        return
+    if not payment.terms_digest:
+        raise refuse(
+            f"transaction {digest_text(payment.digest)} paid {payment.nanos} nanos out of the"
+            " escrow and is not in the record of what was signed: zkmeter-prover settlement recover"
+        )
+    begin = max(payment.before_nanos, signed.before_nanos)
+    if payment.terms_digest == signed.terms_digest and begin < min(
+        payment.after_nanos, signed.after_nanos
+    ):
+        raise refuse(
+            f"nanos {payment.before_nanos}..{payment.after_nanos} of what is owed were paid by"
+            f" transaction {digest_text(payment.digest)}"
+        )
 
 
 @contextmanager

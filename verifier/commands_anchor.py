@@ -135,17 +135,18 @@ def _ask(url: str, found: Evidence, named: Digest) -> dict[str, Any]:
     from contextlib import closing
 
     from verifier.iota.fate import Outcome, observe
-    from verifier.iota.node import Node
+    from verifier.iota.node import Node, without_secrets
 
+    name = without_secrets(url)
     try:
         with closing(Node(url)) as node:
             seen = observe(node, found.plan, named)
     except ConnectionError:
-        raise BadInput(InputReason.SERVER_AWAY, f"{url}: no answer from the node") from None
+        raise BadInput(InputReason.SERVER_AWAY, f"{name}: no answer from the node") from None
     final = seen.outcome is Outcome.FINAL
     mark = _mark(seen.document) if final else None
     if mark is not None and found.checkpoint not in (None, mark):
-        raise BadInput(InputReason.ANCHOR, f"{url}: the node has it in another checkpoint")
+        raise BadInput(InputReason.ANCHOR, f"{name}: the node has it in another checkpoint")
     return {
         "final": final,
         "outcome": seen.outcome.value,

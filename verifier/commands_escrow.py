@@ -47,11 +47,13 @@ def balance_nanos(url: str, network: str, address: str) -> int:
     """What an address holds; ``IOTA_NODE`` for another network, ``SERVER_AWAY``."""
     from contextlib import closing
 
-    from verifier.iota.node import Node, require_same
+    from verifier.iota.node import Node, patience, require_same, without_secrets
 
     try:
-        with closing(Node(url)) as node:
+        with closing(Node(url)) as node, patience():
             require_same(node.present().network, network)
             return sum(nanos for _, nanos in node.balances(address))
     except ConnectionError:
-        raise BadInput(InputReason.SERVER_AWAY, f"{url}: no answer from the node") from None
+        raise BadInput(
+            InputReason.SERVER_AWAY, f"{without_secrets(url)}: no answer from the node"
+        ) from None

@@ -18,6 +18,7 @@ COMMANDS = {
         "keys new", "device new", "contract new", "contract sign", "import", "windows", "prove",
         "submit", "bench", "circuit lint",
         "ingest", "device stream", "wallet new", "wallet show", "escrow", "settle",
+        "settlement recover",
     ],
     "verifier": [
         "keys new", "contract sign", "contract show", "deposit", "verify", "serve", "receipts",
@@ -27,7 +28,10 @@ COMMANDS = {
 }  # fmt: skip
 NOT_IN_THE_TOUR = {("prover", c) for c in ("bench", "circuit lint", "ingest", "device stream")}
 NOT_IN_THE_TOUR |= {("verifier", c) for c in ("close", "revoke", "waive")}
-SETTLEMENT = ("wallet new", "wallet show", "escrow", "settle", "settlements", "anchor check")
+SETTLEMENT = (
+    "wallet new", "wallet show", "escrow", "settle", "settlement recover", "settlements",
+    "anchor check",
+)  # fmt: skip
 NOT_IN_THE_TOUR |= {(p, c) for p, found in COMMANDS.items() for c in SETTLEMENT if c in found}
 LEAVES = [(package, command) for package, commands in COMMANDS.items() for command in commands]
 

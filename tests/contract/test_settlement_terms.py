@@ -133,6 +133,7 @@ def test_every_field_is_signed() -> None:
         ('"6000000"', "1.5", "maximum_gas_nanos"),
         ('"6000000"', "true", "maximum_gas_nanos"),
         ('"6000000"', f'"{2**64}"', "maximum_gas_nanos"),
+        ('"6000000"', '"1980399"', "maximum_gas_nanos"),
         ("1000000000", "0", "minimum_nanos"),
         ("86400", "0", "maximum_age_seconds"),
         ("86400", '"86400"', "maximum_age_seconds"),

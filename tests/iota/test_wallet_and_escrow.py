@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.metadata
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_a_wallet_says_nothing_about_a_key_that_is_wrong(tmp_path: Path) -> None
         assert not text or text not in caught.value.message
     assert reason_of(Wallet.load, tmp_path / "none") is InputReason.FILE_MISSING
     assert reason_of(Wallet.load, tmp_path) is InputReason.WALLET
+
+
+def test_the_file_that_is_read_is_the_one_that_was_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the name was a private file's a moment ago
+    private, public = tmp_path / "private", tmp_path / "public"
+    Wallet.create(private)
+    Wallet.create(public)
+    public.chmod(0o644)
+    before = private.stat()
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: before)
+    assert reason_of(Wallet.load, public) is InputReason.WALLET
+
+
+def test_a_pipe_is_no_wallet(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    assert reason_of(Wallet.load, tmp_path / "pipe") is InputReason.WALLET
 
 
 @pytest.mark.parametrize("seed", [bytes([1] * 32), bytes(range(32))])

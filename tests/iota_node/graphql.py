@@ -188,7 +188,9 @@ class Service:
     def _transactions(self, filter: View | None = None, **page: Any) -> View:  # noqa: A002
         page.pop("scanLimit", None)
         wanted = {key: value for key, value in (filter or {}).items() if value is not None}
-        unknown = wanted.keys() - {"sentAddress", "transactionIds", "atCheckpoint"}
+        unknown = wanted.keys() - {
+            "sentAddress", "transactionIds", "atCheckpoint", "afterCheckpoint"
+        }  # fmt: skip
         if unknown:
             raise Refused("Unsupported", f"{sorted(unknown)} are not modelled by the test node")
         found = {
@@ -197,6 +199,7 @@ class Service:
             if one.checkpoint is not None
             and self._is_visible(one)
             and wanted.get("atCheckpoint", one.checkpoint) == one.checkpoint
+            and wanted.get("afterCheckpoint", -1) < one.checkpoint
             and one.digest in wanted.get("transactionIds", [one.digest])
             and wanted.get("sentAddress") in (None, one.transaction.sender().to_hex())
         }

@@ -18,6 +18,7 @@ from tests.iota_node.state import CHECKPOINT_MS, GENESIS_MS, Checkpoint, Coin, E
 View = dict[str, Any]
 
 COIN_TYPE = sdk.StructTag.new_gas_coin().to_canonical_string(True)
+CURRENCY = COIN_TYPE.partition("<")[2].rstrip(">")
 
 
 def coin_view(coin: Coin) -> View:
@@ -65,6 +66,7 @@ def transaction_view(state: State, executed: Executed) -> View:
         "sender": {"address": executed.transaction.sender().to_hex()},
         "signatures": [signature.to_base64() for signature in executed.signatures],
         "bcs": _base64(_sender_signed_data(executed)),
+        "gasInput": _gas_view(executed),
         "effects": effects_view(state, executed),
         "indexedOnNode": True,
     }
@@ -82,9 +84,44 @@ def effects_view(state: State, executed: Executed) -> View:
         "epoch": lambda: epoch_view(state, effects.epoch(), state.checkpoints[-1]),
         "checkpoint": None if checkpoint is None else checkpoint_view(state, checkpoint),
         "timestamp": None if checkpoint is None else timestamp(checkpoint.timestamp_ms),
+        "balanceChanges": lambda **_: _balance_changes(state, executed),
         "transactionBlock": lambda: transaction_view(state, executed),
         "bcs": _base64(executed.effects.to_bcs()),
     }
+
+
+def _gas_view(executed: Executed) -> View:
+    """`GasInput`."""
+    payment = executed.transaction.gas_payment()
+    return {
+        "gasSponsor": {"address": payment.owner.to_hex()},
+        "gasPrice": str(payment.price),
+        "gasBudget": str(payment.budget),
+    }
+
+
+def _balance_changes(state: State, executed: Executed) -> View:
+    """`BalanceChangeConnection`: by owner, what its coins hold more after than before."""
+    effects, sums = executed.effects.as_v1(), dict[str, int]()
+    written = effects.lamport_version().as_u64()
+    for change in effects.changed_objects():
+        object_id, before, after = (
+            change.object_id.to_hex(),
+            change.input_state,
+            change.output_state,
+        )
+        if before.is_DATA():
+            coin = state.versions[object_id, before.version.as_u64()]
+            sums[coin.owner] = sums.get(coin.owner, 0) - coin.balance
+        if after.is_OBJECT_WRITE():
+            coin = state.versions[object_id, written]
+            sums[coin.owner] = sums.get(coin.owner, 0) + coin.balance
+    nodes = [
+        {"owner": {"address": owner}, "coinType": {"repr": CURRENCY}, "amount": str(nanos)}
+        for owner, nanos in sorted(sums.items())
+        if nanos
+    ]
+    return {"pageInfo": {"hasNextPage": False, "endCursor": None}, "nodes": nodes}
 
 
 def epoch_view(state: State, epoch: int, latest: Checkpoint) -> View:

@@ -11,7 +11,8 @@ import pytest
 
 from tests.iota_node.node import IotaNode
 from tests.iota_node.schema import SchemaUnavailable
-from tests.settlement.iota_rig import Rig, contract, make_rig
+from tests.settlement.iota_rig import FUNDS, Rig, contract, make_rig
+from tests.support import RICH
 
 
 @pytest.fixture
@@ -30,10 +31,11 @@ def rigs(node: IotaNode, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
     """Makes suppliers on the node; the arguments are fields of the contract's settlement table."""
     with ExitStack() as stack:
 
-        def make(name: str = "test pump", *, funds: int | None = None, **fields: Any) -> Rig:
+        def make(
+            name: str = "test pump", *, funds: int = FUNDS, deposit: int = RICH, **fields: Any
+        ) -> Rig:
             agreed = contract(node.chain_id, name, **fields)
-            directory = tmp_path / name
-            rig = make_rig(node, directory, agreed, **({} if funds is None else {"funds": funds}))
+            rig = make_rig(node, tmp_path / name, agreed, funds=funds, deposit=deposit)
             stack.callback(rig.close)
             return rig
 

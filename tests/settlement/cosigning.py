@@ -16,6 +16,7 @@ from typing import Any
 from circuits.checkpoint import Status
 from prover.cosigner import Answer, Cosigner
 from prover.settlement import Checked, check_proposal
+from prover.settlement_recovery import Decisions, Recovery, recover
 from prover.signed_plans import SignedPlan, open_signed_plans
 from prover.statements import Counted, Span, open_statements
 from tests.support import DEVICE, NOW_MS, SUPPLIER, contract_text, signed
@@ -158,6 +159,8 @@ class Site:
                 counted = Counted((sum(totals[: at + 1]),), at + 1, {})
                 digest = hashlib.sha256(f"statement {at}".encode()).digest()
                 statements.record(span, digest, claim_end(at), counted)
+        with open_signed_plans(self.store) as record:
+            record.begin(OPERATOR_WALLET.public_key)
         self.supplier = Supplier(make_receipts(self.terms, totals))
         self.node: Node | None = None
 
@@ -205,6 +208,23 @@ class Site:
                 self.node,
             )
             return cosigner.run()
+
+    def recover(self, **decisions: Any) -> Recovery:
+        """Take into the record what the node shows."""
+        assert self.node is not None
+        with (
+            open_signed_plans(self.store) as record,
+            open_statements(self.keys) as statements,
+        ):
+            return recover(
+                self.terms,
+                OPERATOR_WALLET,
+                record,
+                statements,
+                lambda first: self.supplier.receipts(self.terms.digest, first),
+                self.node,
+                Decisions(**decisions),
+            )
 
     def check(self, proposal: Proposal) -> Checked:
         """What the operator would sign, short of the record."""

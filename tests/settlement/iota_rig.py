@@ -157,13 +157,21 @@ class Rig:
 
 
 def make_rig(
-    node: IotaNode, directory: Path, agreed: SignedContract | None = None, *, funds: int = FUNDS
+    node: IotaNode,
+    directory: Path,
+    agreed: SignedContract | None = None,
+    *,
+    funds: int = FUNDS,
+    deposit: int = RICH,
 ) -> Rig:
-    """A registered contract with a funded escrow (a coin of ``funds``, none for 0); no claims."""
+    """A registered contract with a funded escrow (a coin of ``funds``, none for 0); no claims.
+
+    ``deposit`` is what the ledger believes to be there.
+    """
     agreed = agreed or contract(node.chain_id)
     ledger = open_ledger(directory)
     ledger.register(agreed)
-    ledger.deposit(agreed.terms.digest, RICH, "opening deposit")
+    ledger.deposit(agreed.terms.digest, deposit, "opening deposit")
     rig = Rig(node, directory, ledger, world_of(agreed))
     if funds:
         node.faucet(rig.escrow.address, funds)

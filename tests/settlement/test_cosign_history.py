@@ -361,10 +361,17 @@ def test_what_expired_after_a_payment_that_is_not_on_record(chain: Chain, tmp_pa
         each.propose(1, 2, one)
         assert answer(each).refused is None
     other.send(one)
+    (paid,) = chain.network.transactions
     for _ in range(3):
         chain.network.advance_epoch()
     chain.network.faults.pruned_below = 1
     site.propose(1, 2, two, expiry_epoch=4)
+    assert "not in the record" in refused(site)
+    (found,) = site.recover(other=frozenset({paid.digest})).payments
+    assert (found.decided, found.after_nanos) == (True, 0)
+    for _ in range(2):
+        chain.network.advance_epoch()
+    site.propose(1, 2, two, expiry_epoch=6)
     assert "both could" in refused(site)  # this node does not know the beginning
     chain.network.faults.pruned_below = 0
     assert answer(site).refused is None

@@ -95,7 +95,8 @@ def test_executed_is_not_final(rig: Rig, node: IotaNode) -> None:
 def test_what_executes_and_fails_is_owed_again(
     rigs: MakeRig, node: IotaNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig = rigs(maximum_gas_nanos="1000000")  # enough to run, not for the new coin's deposit
+    rig = rigs(maximum_gas_nanos="1980400")
+    node.advance_epoch(reference_gas_price=1_500)  # enough to run, not for the new coin's deposit
     owed = rig.claim("first")
     waiting = rig.run()
     assert waiting is not None

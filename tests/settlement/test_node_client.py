@@ -21,7 +21,8 @@ from tests.iota.samples import PLAN
 from tests.iota_node.faults import Fault
 from tests.iota_node.node import IotaNode
 from tests.settlement.iota_rig import wallet
-from verifier.iota.node import Node
+from verifier.commands_escrow import balance_nanos
+from verifier.iota.node import Node, patience, without_secrets
 from verifier.iota.payment import CoinRef, build, digest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,3 +201,54 @@ def test_no_url() -> None:
     with pytest.raises(BadInput) as caught:
         Node("nonsense")
     assert caught.value.reason is InputReason.IOTA_NODE
+
+
+def test_many_slow_answers_have_an_end(node: IotaNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    # every page comes in time, and there is always another one
+    client = Node(node.url, answer_seconds=30)
+    asked = []
+
+    async def endless(_owner: object, page: object, _client: object) -> Any:
+        asked.append(page)
+        await asyncio.sleep(0.05)
+        return SimpleNamespace(
+            data=[], page_info=SimpleNamespace(has_next_page=True, end_cursor="")
+        )
+
+    monkeypatch.setattr("verifier.iota.node._gas_coins", endless)
+    with patience(60), patience(0.5), pytest.raises(ConnectionError):
+        client.balances(ADDRESS)
+    assert 1 < len(asked) < 100
+    assert client.present().network == node.chain_id  # what is asked afterwards has its own time
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://graphql.example/path", "https://graphql.example/path"),
+        ("https://user:secret@graphql.example:9/path?key=secret#secret", "https://graphql.example:9/path"),
+        ("https://secret@[::1]:9?secret", "https://[::1]:9"),
+        ("nonsense", "nonsense"),
+        ("nonsense?secret", "the node"),
+        ("http://[secret", "the node"),
+        ("secret@nonsense", "the node"),
+    ],
+)  # fmt: skip
+def test_what_is_shown_of_a_url(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
+
+
+def test_no_line_has_the_key(node: IotaNode) -> None:
+    with pytest.raises(BadInput) as refused:
+        Node("ht tp://user:secret@host")
+    assert "secret" not in refused.value.message
+    url = node.url.replace("//", "//user:secret@") + "?key=secret"
+    node.stop()
+    with pytest.raises(ConnectionError) as away:
+        Node(url, answer_seconds=2).present()
+    assert "secret" not in str(away.value)
+    with pytest.raises(BadInput) as shown:
+        balance_nanos(url, node.chain_id, ADDRESS)
+    assert shown.value.reason is InputReason.SERVER_AWAY
+    assert "secret" not in shown.value.message

@@ -68,12 +68,13 @@ def test_gas_that_is_too_little_to_pay_and_enough_to_burn(
     sites: MakeSite, node: IotaNode, sponsored: bool
 ) -> None:
     # a supplier that does not rehearse could have this executed, and fail, again and again
-    budget = 1_500_000
+    budget, price = 1_980_400, 1_500  # as much as it takes at the least, and gas became dear
+    node.advance_epoch(reference_gas_price=price)
     sponsor = {"gas_owner": OPERATOR_WALLET.address} if sponsored else {}
     site = sites(maximum_gas_nanos=str(budget), **sponsor)
     one = fund(node, site, site.escrow)
     gas = {"gas_coins": (fund(node, site, OPERATOR_WALLET.address),)} if sponsored else {}
-    site.propose(1, 2, one, gas_budget=budget, **gas)
+    site.propose(1, 2, one, gas_budget=budget, gas_price=price, **gas)
     (answer,) = site.run()
     assert answer.refused is not None
     assert answer.refused.reason is InputReason.SETTLEMENT_PLAN

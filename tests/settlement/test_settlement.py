@@ -59,6 +59,9 @@ class TestChain:
             raise fate
         return Fate(fate, "said the chain", b"evidence", spent=self.spent)
 
+    def leases(self, batch: Batch) -> tuple[bytes, ...]:
+        return (self.coin,)
+
 
 def money(ledger: Ledger, world: World) -> tuple[int, int]:
     balances = ledger.balances(world.terms.digest)

@@ -21,6 +21,7 @@ from verifier.contract.fields import Table, refuse
 DEFAULT_MAXIMUM_GAS_NANOS = 50_000_000
 MAXIMUM_NANOS = 2**64 - 1
 MAXIMUM_AGE_SECONDS = 2**31 - 1
+LEAST_GAS_NANOS = 1_980_400  # computation at the network's base price, and the new coin's deposit
 NETWORK_GAS_NANOS = 50_000_000_000  # the network takes no transaction with a larger budget
 THRESHOLD = 2  # signatures that move the escrow's coins, each of weight 1
 ED25519_FLAG = 0
@@ -117,6 +118,11 @@ def read_settlement(table: Table) -> SettlementTerms:
     table.finish()
     if len(set(terms.committee)) != len(terms.committee):
         refuse(table.field("supplier_key"), "the keys of the escrow must be different")
+    if terms.maximum_gas_nanos < LEAST_GAS_NANOS:
+        refuse(
+            table.field("maximum_gas_nanos"),
+            f"no settlement costs less than {LEAST_GAS_NANOS} nanos: nothing could ever be paid",
+        )
     if terms.payee == escrow_address(terms.committee):
         refuse(table.field("payee"), "the escrow's own address: nobody would be paid")
     sponsors = (wallet_address(terms.operator_key), wallet_address(terms.supplier_key))

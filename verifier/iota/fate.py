@@ -46,12 +46,15 @@ class Observed:
 
     ``effects`` is BCS, empty when the payment was not executed. ``document`` is RFC 8785 JSON: for
     FINAL and FAILED the effects and the checkpoint that has them, for EXPIRED the latest checkpoint
-    of the node that did not know the transaction.
+    of the node that did not know the transaction. ``unspent``: EXPIRED, and the payment's first
+    coin is where it was. ``gas_nanos`` is what FINAL or FAILED cost the gas owner.
     """
 
     outcome: Outcome
     effects: bytes = b""
     document: bytes = b""
+    unspent: bool = False
+    gas_nanos: int = 0
 
 
 def observe(node: Node, plan: PaymentPlan, digest: Digest) -> Observed:
@@ -96,7 +99,7 @@ def _expired(standing: Standing, plan: PaymentPlan, digest: Digest) -> Observed:
         "coin_unspent": standing.unspent,
         "first_checkpoint": standing.first_sequence,
     }
-    return Observed(Outcome.EXPIRED, document=rfc8785.dumps(document))
+    return Observed(Outcome.EXPIRED, document=rfc8785.dumps(document), unspent=standing.unspent)
 
 
 def _executed(node: Node, execution: Execution, plan: PaymentPlan, digest: Digest) -> Observed:
@@ -105,6 +108,7 @@ def _executed(node: Node, execution: Execution, plan: PaymentPlan, digest: Diges
         effects = sdk.TransactionEffects.from_bcs(execution.effects).as_v1()
         ours = bytes(effects.transaction_digest().to_bytes()) == digest.data
         success = bool(effects.status().is_SUCCESS())
+        used = effects.gas_cost_summary()
     except sdk.SdkFfiError:
         raise ConnectionError("the node's effects cannot be read") from None
     if not ours or success != execution.success:
@@ -121,7 +125,8 @@ def _executed(node: Node, execution: Execution, plan: PaymentPlan, digest: Diges
         "checkpoint": asdict(execution.included),
     }
     outcome = Outcome.FINAL if success else Outcome.FAILED
-    return Observed(outcome, execution.effects, rfc8785.dumps(document))
+    gas = used.computation_cost + used.storage_cost - used.storage_rebate
+    return Observed(outcome, execution.effects, rfc8785.dumps(document), gas_nanos=gas)
 
 
 def _require_payment(node: Node, created: list[Any], plan: PaymentPlan) -> None:

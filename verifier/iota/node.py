@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from circuits.errors import BadInput, InputReason
 from verifier.iota.payment import CoinRef
 from verifier.iota.sdk import load
 
 ANSWER_SECONDS = 30.0
+COMMAND_SECONDS = 300.0  # for many questions in a row, however many there are
 END_SECONDS = 5.0  # ending takes no time; whatever the SDK does, a process must not hang on it
 PAGE_COINS = 50  # the most that the official service gives at a time
 MAXIMUM_WHOLE = 2**53 - 1  # the service's UInt53; also the most that RFC 8785 writes
@@ -44,6 +49,7 @@ query Standing($digest: String!, $coin: IotaAddress!) {
 _PRESENT = "query Present { chainIdentifier epoch { epochId referenceGasPrice } }"
 _SENSELESS = (LookupError, TypeError, ValueError, RecursionError)
 _Answer = TypeVar("_Answer")
+_end_of_patience: ContextVar[float | None] = ContextVar("end of patience", default=None)
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,11 @@ class Node:
         try:
             self._client = self._sdk.GraphQlClient(url)
         except self._sdk.SdkFfiError:
-            raise BadInput(InputReason.IOTA_NODE, f"{url}: not the URL of a node") from None
+            raise BadInput(
+                InputReason.IOTA_NODE, f"{without_secrets(url)}: not the URL of a node"
+            ) from None
         self.url = url
+        self.name = without_secrets(url)  # for messages
 
     def close(self) -> None:
         """End the thread that asks, and what is being asked; a later question starts another."""
@@ -128,15 +137,7 @@ class Node:
 
     def present(self) -> Present:
         """What the node serves now."""
-        data = self._query(_PRESENT, {})
-        try:
-            epoch = data["epoch"]
-            price = _text(epoch["referenceGasPrice"])
-            return Present(
-                _text(data["chainIdentifier"]), _whole(epoch["epochId"]), _whole(int(price))
-            )
-        except self._senseless_types:
-            raise self._senseless() from None
+        return self.query(_PRESENT, {}, _read_present)
 
     def balances(self, address: str) -> list[tuple[bytes, int]]:
         """The coins of an address, as 32-byte identifiers with nanos, in the node's order."""
@@ -197,13 +198,20 @@ class Node:
 
     def standing(self, digest: str, coin: CoinRef) -> Standing:
         """How the network stands to the transaction with this base58 digest, and to a coin."""
-        data = self._query(_STANDING, {"digest": digest, "coin": "0x" + coin.object_id.hex()})
+        variables = {"digest": digest, "coin": "0x" + coin.object_id.hex()}
+        return self.query(_STANDING, variables, lambda data: self._read_standing(data, coin))
+
+    def query(
+        self, document: str, variables: dict[str, Any], read: Callable[[Any], _Answer]
+    ) -> _Answer:
+        """What ``read`` makes of the answer's data; what it cannot read makes no sense."""
+        data = self._query(document, variables)
         try:
-            return self._read_standing(data, coin)
+            return read(data)
         except self._senseless_types:
             raise self._senseless() from None
 
-    def _query(self, document: str, variables: dict[str, str]) -> Any:
+    def _query(self, document: str, variables: dict[str, Any]) -> Any:
         query = self._sdk.Query(query_string=document, variables=json.dumps(variables))
         answer = self._ask(lambda client: client.run_query(query))
         try:
@@ -212,7 +220,7 @@ class Node:
             raise self._senseless() from None
 
     def _senseless(self) -> ConnectionError:
-        return ConnectionError(f"{self.url}: the answer makes no sense")
+        return ConnectionError(f"{self.name}: the answer makes no sense")
 
     def _read_standing(self, data: Any, coin: CoinRef) -> Standing:
         latest, first = data["checkpoint"], data["checkpoints"]["nodes"][0]
@@ -243,13 +251,16 @@ class Node:
         )
 
     def _ask(self, question: Callable[[Any], Awaitable[_Answer]]) -> _Answer:
+        end = _end_of_patience.get()
+        seconds = self._seconds if end is None else min(self._seconds, end - time.monotonic())
+
         async def bounded() -> _Answer:
-            return await asyncio.wait_for(question(self._client), self._seconds)
+            return await asyncio.wait_for(question(self._client), seconds)
 
         try:
             return asyncio.run_coroutine_threadsafe(bounded(), self._running()).result()
         except (*self._failures, CancelledError, TimeoutError, OSError) as error:
-            raise ConnectionError(f"{self.url}: {type(error).__name__}") from None
+            raise ConnectionError(f"{self.name}: {type(error).__name__}") from None
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -260,6 +271,32 @@ class Node:
                 # at exit, too: an answer that reaches a process which is ending aborts it
                 self._loop, self._end = loop, weakref.finalize(self, _end, loop, thread)
             return self._loop
+
+
+@contextmanager
+def patience(seconds: float = COMMAND_SECONDS) -> Iterator[None]:
+    """All questions that this thread asks in the block get so many seconds together.
+
+    Then ``ConnectionError``: a node that answers slowly, or never ends a list, holds up nobody.
+    """
+    end, outer = time.monotonic() + seconds, _end_of_patience.get()
+    token = _end_of_patience.set(end if outer is None else min(end, outer))
+    try:
+        yield
+    finally:
+        _end_of_patience.reset(token)
+
+
+def without_secrets(url: str) -> str:
+    """A node's URL for messages: no user, no query, no fragment; providers put keys there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "the node"
+    if not parts.hostname:
+        return "the node" if set(url) & set("@?#") else url
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}"
 
 
 def require_same(found: str, network: str) -> None:
@@ -290,6 +327,12 @@ def _end(loop: asyncio.AbstractEventLoop, thread: Thread) -> None:
     loop.call_soon_threadsafe(loop.stop)
     if thread is not current_thread():
         thread.join(END_SECONDS)
+
+
+def _read_present(data: Any) -> Present:
+    epoch = data["epoch"]
+    price = _whole(int(_text(epoch["referenceGasPrice"])))
+    return Present(_text(data["chainIdentifier"]), _whole(epoch["epochId"]), price)
 
 
 def _mark(value: Any) -> Mark:

@@ -217,7 +217,12 @@ def digest(transaction_bytes: bytes) -> Digest:
     """The digest under which the network knows a transaction of these bytes."""
     hashed = hashlib.blake2b(_TRANSACTION_PREFIX + transaction_bytes, digest_size=DIGEST_BYTES)
     data = hashed.digest()
-    return Digest(load().TransactionDigest.from_bytes(data).to_base58(), data)
+    return Digest(digest_text(data), data)
+
+
+def digest_text(data: bytes) -> str:
+    """The 32 bytes of a transaction's digest in base58, as explorers show it."""
+    return str(load().TransactionDigest.from_bytes(data).to_base58())
 
 
 def signing_digest(transaction_bytes: bytes) -> bytes:

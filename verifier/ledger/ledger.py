@@ -22,11 +22,13 @@ from verifier.accept import (
     Account,
     DeviceConflict,
     Duplicate,
+    ProofCheck,
     decide,
 )
 from verifier.claim import Claim, decode_claim
-from verifier.contract import SignedContract
-from verifier.ledger import audit, deposits, instructions, rows
+from verifier.claim.checks import check_proof
+from verifier.contract import SignedContract, Terms
+from verifier.ledger import audit, deposits, gas, instructions, rows
 from verifier.ledger.database import Database, open_database
 from verifier.ledger.instructions import Instruction, InstructionKind
 from verifier.ledger.models import (
@@ -182,6 +184,11 @@ class Ledger:
             self._instruct(session, InstructionKind.CLOSE, author, terms_digest=terms_digest)
             return True
 
+    def is_closed(self, terms_digest: bytes) -> bool:
+        """True once nothing more is accepted under a contract."""
+        with self._database.reading() as session:
+            return instructions.is_closed(session, terms_digest)
+
     def revoke_device(self, device: bytes, from_ms: int, author: str) -> None:
         """Refuse (DEVICE_REVOKED) what a device records after ``from_ms``; the last one counts."""
         if not any(c.terms.parties.device == device for c in self.contracts()):
@@ -236,16 +243,17 @@ class Ledger:
 
     # --- claims ---
 
-    def apply(self, claim_bytes: bytes) -> Applied:
+    def apply(self, claim_bytes: bytes, proof_check: ProofCheck = check_proof) -> Applied:
         """Decide on a claim and do what was decided; a refusal (``Rejected``) is audited.
 
         The proof is checked outside the writer transaction. That transaction gathers the state
         again and writes only if nothing of it has changed; else the decision is made anew.
+        ``proof_check`` may compute ``check_proof`` elsewhere; what it raises besides is passed on.
         """
         claim: Claim | None = None
         try:
             claim = decode_claim(claim_bytes)
-            return self._apply(claim, claim_bytes)
+            return self._apply(claim, claim_bytes, proof_check)
         except DeviceConflict as conflict:
             self._freeze(conflict)
             self._audit(conflict, claim)
@@ -254,11 +262,11 @@ class Ledger:
             self._audit(rejected, claim)
             raise
 
-    def _apply(self, claim: Claim, claim_bytes: bytes) -> Applied:
+    def _apply(self, claim: Claim, claim_bytes: bytes, proof_check: ProofCheck) -> Applied:
         while True:
             with self._database.reading() as session:
                 state = self._state(session, claim)
-            decision = decide(claim, state, self._clock())
+            decision = decide(claim, state, self._clock(), proof_check)
             if isinstance(decision, Duplicate):
                 return self._applied(claim, state, decision.receipt, duplicate=True)
             accepted = self._sign(decision, state)
@@ -285,7 +293,7 @@ class Ledger:
             active=not instructions.is_closed(session, claim.terms_digest),
             device=rows.read_device(session, claim.first.device),
             head=rows.read_head(session, claim.terms_digest),
-            escrow_nanos=rows.read_balances(session, claim.terms_digest)[Account.ESCROW],
+            escrow_nanos=_free_nanos(session, self._contract(row).terms),
             receipts={} if repeat is None else {claim.statement_digest: repeat},
             seen=rows.read_seen(session, claim),
             clock_skew_ms=self._clock_skew_ms,
@@ -393,6 +401,11 @@ class Ledger:
         """The audit log, oldest first."""
         with self._database.reading() as session:
             return audit.read_refusals(session)
+
+
+def _free_nanos(session: Session, terms: Terms) -> int:
+    held = rows.read_balances(session, terms.digest)[Account.ESCROW]
+    return max(0, held - gas.reserve_nanos(session, terms))
 
 
 def _require_contract(session: Session, terms_digest: bytes) -> ContractRow:

@@ -2,7 +2,8 @@
 
 NEW -> PROPOSED -> SIGNED -> EXECUTED -> FINAL | FAILED. Every step is one transaction that
 compares the state it leaves; FINAL books the payment, FAILED lets its obligations be netted again.
-A contract has at most one batch that is neither.
+A contract has at most one batch that is neither. FAILED is what a node said: a batch that turns out
+to be alive goes back to where it was.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from circuits.errors import BadInput, InputReason
 from verifier.accept import Account, Entry
-from verifier.ledger import rows
+from verifier.ledger import gas, rows
 from verifier.ledger.batches import (
     FOLLOWERS,
     OPEN,
@@ -180,6 +181,13 @@ class Outbox:
         with self._reading() as session:
             return {BatchState(row.state): row.document for row in session.scalars(query)}
 
+    def failed(self, terms_digest: bytes) -> list[Batch]:
+        """The FAILED batches of receipts that no other batch covers since, newest first."""
+        with self._reading() as session:
+            unpaid = _settled_up_to(session, terms_digest)
+        found = self.batches((BatchState.FAILED,), terms_digest)
+        return [batch for batch in reversed(found) if batch.first_sequence > unpaid]
+
     # --- signatures of others ---
 
     def shares(self, batch: Batch) -> dict[str, str]:
@@ -250,13 +258,22 @@ class Outbox:
         evidence: bytes = b"",
         *,
         spent: bool = True,
+        gas_nanos: int = 0,
     ) -> Batch:
         """To EXECUTED, FINAL (books payable to settled) or FAILED (owed again).
 
-        Only a FAILED batch whose coins were not ``spent`` gives its leases back.
+        Only a FAILED batch whose coins were not ``spent`` gives its leases back. ``gas_nanos`` left
+        the escrow besides. ``BadInput`` SETTLEMENT_STATE for a FINAL payment on chain without
+        evidence.
         """
         with self._writing() as session:
             row = self._move(session, batch, state, detail)
+            if state is BatchState.FINAL and row.plan and not evidence:
+                raise BadInput(
+                    InputReason.SETTLEMENT_STATE, f"settlement batch {row.id}: no evidence"
+                )
+            if state is not BatchState.EXECUTED:
+                gas.book(session, row, gas_nanos, self._clock())
             if evidence:
                 session.add(EvidenceRow(batch=row.id, state=state.value, document=evidence))
             if state is BatchState.FINAL:
@@ -272,6 +289,51 @@ class Outbox:
                 if not spent:
                     session.execute(delete(LeaseRow).where(LeaseRow.batch == row.id))
             return read_batch(row)
+
+    def revived(self, batch: Batch, leases: Collection[bytes], detail: str) -> Batch:
+        """A FAILED batch that may execute after all: as it was, SIGNED or PROPOSED, leases too.
+
+        The evidence that it could not goes. ``BadInput`` SETTLEMENT_STATE where its receipts or
+        coins are in another batch by now.
+        """
+        former = BatchState.SIGNED if batch.signatures else BatchState.PROPOSED
+        with self._writing() as session:
+            row = _require(session, batch.id)
+            taken = select(LeaseRow.batch).where(
+                LeaseRow.coin.in_(leases), LeaseRow.batch != row.id
+            )
+            if (
+                row.state != BatchState.FAILED.value
+                or _has_open(session, row.terms_digest)
+                or row.first_sequence <= _settled_up_to(session, row.terms_digest)
+                or session.scalars(taken.limit(1)).first() is not None
+            ):
+                raise BadInput(
+                    InputReason.SETTLEMENT_STATE,
+                    f"settlement batch {row.id} is {row.state}, not to become {former}",
+                )
+            self._take_back(session, row)
+            row.state, row.detail = former.value, detail[:_MAXIMUM_DETAIL]
+            row.updated_ms = self._clock()
+            session.flush()
+            session.execute(delete(EvidenceRow).where(EvidenceRow.batch == row.id))
+            session.execute(delete(LeaseRow).where(LeaseRow.batch == row.id))
+            session.add_all(LeaseRow(coin=coin, batch=row.id) for coin in leases)
+            return read_batch(row)
+
+    @staticmethod
+    def _take_back(session: Session, row: BatchRow) -> None:
+        """The obligations that the batch pays, which must all be free and come to its amount."""
+        query = select(OutboxRow).where(
+            OutboxRow.terms_digest == row.terms_digest,
+            OutboxRow.sequence.between(row.first_sequence, row.last_sequence),
+            OutboxRow.batch.is_(None),
+        )
+        obligations = session.scalars(query).all()
+        if sum(obligation.amount_nanos for obligation in obligations) != row.amount_nanos:
+            raise rows.corrupt(f"settlement batch {row.id} is not what its receipts come to")
+        for obligation in obligations:
+            obligation.batch = row.id
 
     def noted(self, batch: Batch, detail: str) -> Batch:
         """Say why an open batch waits; changes nothing else, and nothing once it has moved on."""

@@ -43,3 +43,7 @@ class EmbeddedGateway:
     def fate(self, batch: Batch) -> Fate:
         """One step further each time, the way a chain would report it."""
         return Fate(_NEXT.get(batch.state, batch.state))
+
+    def leases(self, batch: Batch) -> tuple[bytes, ...]:  # noqa: ARG002
+        """No coins."""
+        return ()

@@ -17,14 +17,16 @@ class Unready(Exception):
 class Fate:
     """What became of a payment: the batch's own state (nothing new), EXECUTED, FINAL or FAILED.
 
-    ``evidence`` is kept for ever. ``spent`` is False when the coins of a FAILED payment are as they
-    were before, so that another payment may use the same versions.
+    ``evidence`` is kept. ``spent`` is False when the coins of a FAILED payment are as they were
+    before, so that another payment may use the same versions. ``gas_nanos`` is what FINAL or FAILED
+    cost the escrow besides the payment; negative where it got back more.
     """
 
     state: BatchState
     detail: str = ""
     evidence: bytes = b""
     spent: bool = True
+    gas_nanos: int = 0
 
 
 class SettlementGateway(Protocol):
@@ -52,3 +54,6 @@ class SettlementGateway(Protocol):
 
     def fate(self, batch: Batch) -> Fate:
         """What became of a PROPOSED, SIGNED or EXECUTED batch."""
+
+    def leases(self, batch: Batch) -> tuple[bytes, ...]:
+        """The coin versions that a batch's payment spends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from circuits.errors import BadInput, InputReason
 from verifier.ledger import Batch, BatchState, Ledger, Owed, system_clock_ms
@@ -12,6 +13,7 @@ from verifier.settlement.port import SettlementGateway, Unready
 NO_GATEWAY = "no node and wallet are configured"
 NOT_REACHED = "the node cannot be reached or is behind; tried again later"
 SIGNATURE_MISSING = "waits for the other side's signature"
+REVIVED = "was called dead, which the node does not show any more"
 
 
 class Settlement:
@@ -41,11 +43,14 @@ class Settlement:
 
         ``BadInput`` of one batch is raised only after all others had their turn.
         """
-        for owed in self._outbox.owed():
-            if self._is_due(owed):
-                self._outbox.net(owed.terms_digest)  # waits while another batch is open
         pushed: list[Batch] = []
         refused: BadInput | None = None
+        for owed in self._outbox.owed():
+            try:
+                if self._is_due(owed) and self._are_dead(owed.terms_digest):
+                    self._outbox.net(owed.terms_digest)  # waits while another batch is open
+            except BadInput as error:
+                refused = refused or error
         for batch in self._outbox.batches(OPEN):
             try:
                 pushed.append(self._push(batch))
@@ -56,10 +61,45 @@ class Settlement:
             raise refused
         return pushed
 
+    def _are_dead(self, terms_digest: bytes) -> bool:
+        """Ask once more about the FAILED batches of the receipts that are to be netted again.
+
+        A node may have been wrong, and what it called dead be alive: False, and the batch is what
+        it was, if it can be. Of the last one it takes proof again; the others were asked about when
+        the one after them was netted, and are revived by proof that they were executed only.
+        """
+        failed = self._outbox.failed(terms_digest)
+        if not failed or self._ledger.contract(terms_digest).terms.settlement is None:
+            return True
+        gateway = self._chain
+        if gateway is None:
+            return False
+        try:
+            alive = [batch for batch in failed if self._is_alive(batch, gateway, failed[0])]
+            # the last one first, unless an earlier one was executed
+            for batch in sorted(alive, key=lambda one: one is failed[0]):
+                self._outbox.revived(batch, gateway.leases(batch), REVIVED)
+                return False
+        except ConnectionError:
+            return False
+        except BadInput as error:
+            if error.reason is not InputReason.SETTLEMENT_STATE:
+                raise
+            return False  # another settler was first, or another batch has a coin of it
+        return True
+
+    @staticmethod
+    def _is_alive(batch: Batch, gateway: SettlementGateway, last: Batch) -> bool:
+        former = BatchState.SIGNED if batch.signatures else BatchState.PROPOSED
+        state = gateway.fate(replace(batch, state=former)).state
+        return state is BatchState.EXECUTED or (batch is last and state is not BatchState.FAILED)
+
     def _is_due(self, owed: Owed) -> bool:
-        """By amount or by age, as the contract says; payments on chain cost fees."""
+        """By amount or by age, as the contract says, or when it is closed: each costs fees."""
         terms = self._ledger.contract(owed.terms_digest).terms.settlement
         if terms is None or owed.amount_nanos >= terms.minimum_nanos:
+            return True
+        if self._ledger.is_closed(owed.terms_digest):
             return True
         age = terms.maximum_age_seconds
         return age is not None and self._clock() - owed.oldest_ms > age * 1000
@@ -117,4 +157,11 @@ class Settlement:
         fate = gateway.fate(batch)
         if fate.state is batch.state:
             return self._outbox.noted(batch, fate.detail) if fate.detail else batch
-        return self._outbox.moved(batch, fate.state, fate.detail, fate.evidence, spent=fate.spent)
+        return self._outbox.moved(
+            batch,
+            fate.state,
+            fate.detail,
+            fate.evidence,
+            spent=fate.spent,
+            gas_nanos=fate.gas_nanos,
+        )

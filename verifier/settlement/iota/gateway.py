@@ -9,7 +9,7 @@ from verifier.contract.settlement import SettlementTerms
 from verifier.iota import anchor
 from verifier.iota.escrow import Escrow
 from verifier.iota.fate import Outcome, observe
-from verifier.iota.node import Node, require_same
+from verifier.iota.node import Node, patience, require_same
 from verifier.iota.payment import Digest, PaymentPlan, build, digest
 from verifier.iota.wallet import Wallet
 from verifier.ledger import Batch, BatchState, Ledger, Prepared
@@ -41,6 +41,10 @@ class IotaGateway:
 
         The node rehearses the payment: what would fail now is not proposed.
         """
+        with patience():  # the node may list any number of coins
+            return self._prepare(batch, taken)
+
+    def _prepare(self, batch: Batch, taken: frozenset[bytes]) -> Prepared:
         terms = self._terms(batch)
         present = self._node.present()
         require_same(present.network, terms.network)
@@ -106,21 +110,28 @@ class IotaGateway:
         self._node.execute(payload, batch.signatures)
 
     def fate(self, batch: Batch) -> Fate:
-        """By ``verifier.iota.fate``; a batch that was EXECUTED is never called expired."""
+        """By ``verifier.iota.fate``; a batch that was EXECUTED has expired only if unspent."""
         plan, _, named = _stored(batch)
         seen = observe(self._node, plan, named)
         executed = batch.state is BatchState.EXECUTED
+        gas_nanos = 0 if plan.sponsored else seen.gas_nanos
         if seen.outcome is Outcome.FAILED:
-            return Fate(BatchState.FAILED, "executed, and failed", seen.document)
-        if seen.outcome is Outcome.EXPIRED and not executed:
+            detail = "executed, and failed"
+            return Fate(BatchState.FAILED, detail, seen.document, gas_nanos=gas_nanos)
+        if seen.outcome is Outcome.EXPIRED and (seen.unspent or not executed):
             return Fate(BatchState.FAILED, "expired", seen.document, spent=False)
         if seen.outcome is Outcome.FINAL and executed:
-            return Fate(BatchState.FINAL, evidence=seen.document)
+            return Fate(BatchState.FINAL, evidence=seen.document, gas_nanos=gas_nanos)
         if seen.outcome in (Outcome.EXECUTED, Outcome.FINAL) and not executed:
             return Fate(BatchState.EXECUTED, evidence=seen.effects)
         if batch.state is BatchState.PROPOSED:
             return Fate(batch.state)
         return Fate(batch.state, _NO_CHECKPOINT if executed else _UNKNOWN)
+
+    def leases(self, batch: Batch) -> tuple[bytes, ...]:
+        """Of every coin in the batch's plan."""
+        plan, _, _ = _stored(batch)
+        return tuple(coin.lease for coin in plan.references)
 
     def _terms(self, batch: Batch) -> SettlementTerms:
         contract = self._ledger.contract(batch.terms_digest)
