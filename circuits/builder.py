@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from circuits.circuit import (
     MAXIMUM_DEGREE,
     Circuit,
     CompiledOutcome,
     Constraint,
     Filler,
+    Trace,
 )
 from circuits.errors import BadInput, InputReason
 from circuits.expression import AtomKind, Expression, Graph, weighted_sum
@@ -25,6 +29,57 @@ class Column:
     index: int
     now: Expression
     next: Expression
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """An integer 0..2^bits - 1 in digits 0..3, lowest first; an odd width ends with a bit.
+
+    Digits and not bits: half the columns, for constraints of degree 4 (``docs/performance.md``).
+    """
+
+    graph: Graph
+    columns: tuple[Column, ...]
+    bits: int
+
+    @property
+    def now(self) -> Expression:
+        """The integer on this row."""
+        return self._sum([column.now for column in self.columns])
+
+    @property
+    def next(self) -> Expression:
+        """The integer on the next row."""
+        return self._sum([column.next for column in self.columns])
+
+    def part(self, first: int, count: int) -> Expression:
+        """What ``count`` bits from bit ``first``, which is even, spell; an odd count only at last.
+
+        ``ValueError`` where a digit would have to be divided.
+        """
+        end = min(first + count, self.bits)
+        if first % 2 or (end % 2 and end != self.bits):
+            raise ValueError(f"bits {first}..{end - 1} of {self.bits} are no whole digits")
+        return self._sum([column.now for column in self.columns[first // 2 : (end + 1) // 2]])
+
+    def write(
+        self, trace: Trace, values: NDArray[np.int64], rows: slice | NDArray[np.int64]
+    ) -> None:
+        """Spell ``values`` on these rows; of a negative one its lowest bits (two's complement)."""
+        low = values.astype(np.uint32)  # no spelling is wider
+        for k, column in enumerate(self.columns):
+            most = 1 if 2 * k + 1 == self.bits else 3
+            trace.columns[column.index, rows] = low >> np.uint32(2 * k) & np.uint32(most)
+
+    def read(self, trace: Trace, row: int) -> int:
+        """The integer on a row of a filled trace."""
+        cells = [int(trace.columns[column.index, row]) for column in self.columns]
+        return sum(digit << 2 * k for k, digit in enumerate(cells))
+
+    def _sum(self, digits: list[Expression]) -> Expression:
+        if not digits:
+            return self.graph.constant(0)
+        return weighted_sum(digits, [4**k for k in range(len(digits))])
 
 
 @dataclass(frozen=True)
@@ -94,12 +149,27 @@ class Builder:
             raise BadInput(InputReason.FORMULA, f"constraint {name} has degree {degree}")
         self.constraints.append(Constraint(name, form, degree))
 
-    def bits(self, name: str, count: int) -> list[Column]:
-        """``count`` boolean columns, lowest bit first."""
+    def flags(self, name: str, count: int) -> list[Column]:
+        """``count`` boolean columns."""
         columns = self.column_array(name, count)
-        for column, label in zip(columns, self.columns[-count:] if count else [], strict=True):
-            self.constrain(f"{label} boolean", column.now * (column.now - 1))
+        for column in columns:
+            self._boolean(column)
         return columns
+
+    def spelling(self, name: str, bits: int) -> Spelling:
+        """Columns that spell an integer 0..2^bits - 1 on every row; none for 0 bits."""
+        columns = self.column_array(name, (bits + 1) // 2)
+        for column in columns[: bits // 2]:
+            # (x (x - 3)) (x (x - 3) + 2) is x (x - 1) (x - 2) (x - 3)
+            outer = column.now * (column.now - 3)
+            self.constrain(f"{self.columns[column.index]} digit", outer * (outer + 2))
+        for column in columns[bits // 2 :]:
+            self._boolean(column)
+        return Spelling(self.graph, tuple(columns), bits)
+
+    def _boolean(self, column: Column) -> None:
+        label = self.columns[column.index]
+        self.constrain(f"{label} boolean", column.now * (column.now - 1))
 
     def finish(self, outcomes: list[CompiledOutcome]) -> Circuit:
         """The finished circuit."""
@@ -135,9 +205,3 @@ class Log:
         if index >= BLOCK_ELEMENTS:
             raise IndexError(index)
         return index
-
-
-def from_bits(bits: Sequence[Column], *, following: bool = False) -> Expression:
-    """The integer that little-endian bit columns spell, on this row or on the next."""
-    values = [bit.next if following else bit.now for bit in bits]
-    return weighted_sum(values, [1 << k for k in range(len(bits))])

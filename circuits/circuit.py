@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.errors import Reason, Rejected
-from circuits.expression import Graph
+from circuits.expression import AtomKind, Graph
 from circuits.field import P
 from circuits.language.meaning import Meaning
 from circuits.layout import Layout
@@ -22,7 +22,7 @@ from circuits.schema import Schema
 from circuits.state import StateVariable, state_rows
 
 CIRCUIT_FORMAT = 2
-MAXIMUM_DEGREE = 3
+MAXIMUM_DEGREE = 4
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,23 @@ class Circuit:
     def column_count(self) -> int:
         """Committed trace columns."""
         return len(self.columns)
+
+    @cached_property
+    def next_columns(self) -> tuple[int, ...]:
+        """The columns that some constraint reads on the next row, ascending."""
+        graph, found = self.graph, set()
+        waiting = [constraint.form for constraint in self.constraints]
+        seen = set(waiting)
+        while waiting:
+            for number, _ in graph.forms[waiting.pop()].terms:
+                atom = graph.atoms[number]
+                if atom.kind is AtomKind.NEXT:
+                    found.add(atom.index)
+                elif atom.kind is AtomKind.PRODUCT:
+                    new = {atom.index, atom.other} - seen
+                    seen |= new
+                    waiting += new
+        return tuple(sorted(found))
 
     @property
     def constraint_count(self) -> int:

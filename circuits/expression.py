@@ -133,7 +133,9 @@ class Expression:
 
 def weighted_sum(expressions: list[Expression], weights: list[int]) -> Expression:
     """sum(weight * expression); the lists are of equal, nonzero length."""
-    total = expressions[0] * weights[0]
-    for expression, weight in zip(expressions[1:], weights[1:], strict=True):
-        total = total + expression * weight
-    return total
+    constant, terms = 0, dict[int, int]()
+    for expression, weight in zip(expressions, weights, strict=True):
+        constant += expression.constant * weight
+        for atom, coefficient in expression.terms.items():
+            terms[atom] = (terms.get(atom, 0) + coefficient * weight) % P
+    return Expression(expressions[0].graph, constant % P, terms)

@@ -11,6 +11,7 @@ below 2^62, so ``uint64`` never overflows.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,11 @@ TWO_ADIC_ROOT = pow(GENERATOR, (P - 1) >> TWO_ADICITY, P)
 
 Array = NDArray[np.uint64]
 _P = np.uint64(P)
+_TABLE_BITS = 12  # powers of roots of unity: two tables of at most 2^12
+_FEW = 16  # elements that are inverted one by one
+_MOST_TERMS = 2**15  # products that ``matrix_product`` sums
+_LIMB_BITS = np.uint64(16)
+_LIMB_MASK = np.uint64(2**16 - 1)
 
 
 def root_of_unity(log2_order: int) -> int:
@@ -70,15 +76,33 @@ def powers(base: int, count: int) -> Array:
     return out[:count]
 
 
+def powers_of(a: Array, count: int) -> Array:
+    """a^0 .. a^(count-1) of each base element of ``a`` (n,), shape (n, count), by doubling."""
+    out = np.ones((len(a), max(count, 1)), dtype=np.uint64)
+    filled, factor = 1, a[:, None]
+    while filled < count:
+        step = min(filled, count - filled)
+        out[:, filled : filled + step] = out[:, :step] * factor % _P
+        filled += step
+        factor = factor * factor % _P
+    return out[:, :count]
+
+
+@lru_cache(maxsize=TWO_ADICITY + 1)
+def _root_tables(log2_order: int) -> tuple[Array, Array]:
+    """Powers of the root of unity with exponents below 2^12, and with their multiples of 2^12."""
+    root = root_of_unity(log2_order)
+    low = powers(root, 1 << min(log2_order, _TABLE_BITS))
+    high = powers(pow(root, 1 << _TABLE_BITS, P), 1 << max(log2_order - _TABLE_BITS, 0))
+    return low, high
+
+
 def root_powers(log2_order: int, exponents: NDArray[np.int64]) -> Array:
     """root_of_unity(log2_order)^e for an array of exponents e >= 0."""
-    out = np.ones(len(exponents), dtype=np.uint64)
-    factor = root_of_unity(log2_order)
-    for bit in range(log2_order):
-        chosen = (exponents >> bit) & 1 == 1
-        out[chosen] = out[chosen] * np.uint64(factor) % _P
-        factor = factor * factor % P
-    return out
+    low, high = _root_tables(log2_order)
+    exponents = exponents & ((1 << log2_order) - 1)
+    result: Array = low[exponents & (2**_TABLE_BITS - 1)] * high[exponents >> _TABLE_BITS] % _P
+    return result
 
 
 def power(a: Array, exponent: int) -> Array:
@@ -91,6 +115,20 @@ def power(a: Array, exponent: int) -> Array:
         square = square * square % _P
         exponent >>= 1
     return result
+
+
+def inverses(a: Array) -> Array:
+    """1/a of nonzero base elements (n,); ``ValueError`` where one is zero.
+
+    1/x = y / (xy): pairs are multiplied together until few are left to be inverted.
+    """
+    if len(a) <= _FEW:
+        return np.array([inverse(int(value)) for value in a], dtype=np.uint64)
+    half = len(a) // 2
+    left, right, rest = a[:half], a[half : 2 * half], a[2 * half :]
+    inverted = inverses(np.concatenate([left * right % _P, rest]))
+    of_pairs, of_rest = inverted[:half], inverted[half:]
+    return np.concatenate([of_pairs * right % _P, of_pairs * left % _P, of_rest])
 
 
 def extension(value: int) -> Array:
@@ -107,38 +145,42 @@ def lift(a: Array) -> Array:
     return out
 
 
-def _reduction_matrices() -> tuple[Array, Array]:
-    """How the 36 products a_i b_j enter the six coordinates, plus and minus.
+# Row i of the matrix of b holds x^i b. As x^9 = 1 that is b turned by i places; then coordinates 6
+# to 8 are taken off the others, because x^(6+k) = -x^(3+k) - x^k.
+_ROW, _COLUMN = np.indices((DEGREE, DEGREE))
+_TURNED = (_COLUMN - _ROW) % 9
+_FOLDED = (6 + _COLUMN % 3 - _ROW) % 9
 
-    x^6 = -x^3 - 1, x^7 = -x^4 - x, x^8 = -x^5 - x^2, x^9 = 1, x^10 = x.
+
+def multiplication_matrix(b: Array) -> Array:
+    """The matrices (..., 6, 6) with a @ matrix = a * b, for b of shape (..., 6).
+
+    Entries lie below 2^32 and are not reduced: ``matrix_product`` takes them.
     """
-    plus = np.zeros((DEGREE * DEGREE, DEGREE), dtype=np.uint64)
-    minus = np.zeros_like(plus)
-    for i in range(DEGREE):
-        for j in range(DEGREE):
-            k = i + j
-            if k < DEGREE:
-                plus[i * DEGREE + j, k] = 1
-            elif k >= 9:
-                plus[i * DEGREE + j, k - 9] = 1
-            else:
-                minus[i * DEGREE + j, [k - 6, k - 3]] = 1
-    return plus, minus
+    wide = np.zeros((*b.shape[:-1], 9), dtype=np.uint64)
+    wide[..., :DEGREE] = b
+    matrix: Array = wide[..., _TURNED] + (_P - wide[..., _FOLDED])
+    return matrix
 
 
-_PLUS, _MINUS = _reduction_matrices()
+def matrix_product(a: Array, b: Array) -> Array:
+    """The matrix product a @ b over the base field, (..., n, k) by (..., k, m).
+
+    Entries of ``a`` are canonical, those of ``b`` below 2^32. Each element of ``a`` is taken as two
+    limbs of 16 bits, so that up to 2^15 products below 2^48 are summed before one reduction;
+    ``ValueError`` for a larger k.
+    """
+    if a.shape[-1] > _MOST_TERMS:
+        raise ValueError(f"sums of {a.shape[-1]} products may overflow")
+    high = (a >> _LIMB_BITS) @ b % _P
+    result: Array = ((high << _LIMB_BITS) + (a & _LIMB_MASK) @ b) % _P
+    return result
 
 
 def extension_multiply(a: Array, b: Array) -> Array:
-    """Product in the extension; shapes broadcast, last axis 6.
-
-    A coordinate adds at most six values below 2^31 and subtracts at most six: 6 p keeps it
-    nonnegative.
-    """
-    products = a[..., :, None] * b[..., None, :] % _P
-    flat = products.reshape(*products.shape[:-2], DEGREE * DEGREE)
-    result: Array = (flat @ _PLUS + np.uint64(6 * P) - flat @ _MINUS) % _P
-    return result
+    """Product in the extension; shapes broadcast, last axis 6."""
+    product: Array = matrix_product(a[..., None, :], multiplication_matrix(b))[..., 0, :]
+    return product
 
 
 def frobenius(a: Array, times: int = 1) -> Array:
@@ -160,19 +202,34 @@ def extension_inverse(a: Array) -> Array:
     for times in range(2, DEGREE):
         conjugates = extension_multiply(conjugates, frobenius(a, times))
     norm = extension_multiply(a, conjugates)[..., 0]
-    return conjugates * power(norm, P - 2)[..., None] % _P
+    return conjugates * inverses(norm.ravel()).reshape(norm.shape)[..., None] % _P
+
+
+def inverse_differences(points: Array, z: Array) -> Array:
+    """1/(x - z), shape (n, 6), for base elements x (n,) and an extension element z (6,).
+
+    ``extension_inverse`` for many x and one z: the other conjugates of x - z are x - z^(p^k), so
+    that their product is one polynomial of degree 5 in x. ``ValueError`` where an x is z.
+    """
+    others = extension(1)[None]
+    for times in range(1, DEGREE):
+        lower = extension_multiply(others, frobenius(z, times))
+        zero = np.zeros((1, DEGREE), dtype=np.uint64)
+        others = subtract(np.concatenate([zero, others]), np.concatenate([lower, zero]))
+    conjugates = matrix_product(powers_of(points, DEGREE), others)
+    norm = subtract(
+        points * conjugates[:, 0] % _P, matrix_product(conjugates, multiplication_matrix(z))[:, 0]
+    )
+    return conjugates * inverses(norm)[:, None] % _P
 
 
 def extension_power(a: Array, exponent: int) -> Array:
     """a^exponent in the extension, exponent >= 0; a of shape (..., 6)."""
-    result = np.zeros_like(a)
-    result[..., 0] = 1
-    square = a
-    while exponent:
-        if exponent & 1:
-            result = extension_multiply(result, square)
-        square = extension_multiply(square, square)
-        exponent >>= 1
+    result = lift(np.ones(a.shape[:-1], dtype=np.uint64))
+    for bit in f"{exponent:b}":
+        result = extension_multiply(result, result)
+        if bit == "1":
+            result = extension_multiply(result, a)
     return result
 
 

@@ -1,10 +1,10 @@
 """Constraints as text that a person can check: names for indices, small signed coefficients.
 
 A column's value on the next row is marked with ``'``, a public input with ``public``, a selector
-that has a column's name with ``selector``. Where an array's columns are bits by a constraint of
-their own, what they spell is written short: ``bits(a[0..3])`` is a[0] + 2 a[1] + 4 a[2] + 8 a[3]. A
-name that could be misread as arithmetic is quoted, and one that stands for two things carries its
-number.
+that has a column's name with ``selector``. Where an array's columns are digits 0..3 by constraints
+of their own (the last one may be a bit), what they spell is written short: ``digits(a[0..2])`` is
+a[0] + 4 a[1] + 16 a[2]. A name that could be misread as arithmetic is quoted, and one that stands
+for two things carries its number.
 """
 
 from __future__ import annotations
@@ -26,12 +26,18 @@ from circuits.schema import Schema
 
 _ARRAY = re.compile(r"(.*)\[([0-9]+)\]")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_@.]*( [A-Za-z0-9_@.]+)*")
-_BOOLEAN = re.compile(r"(.*)\[([0-9]+)\] \* \(\1\[\2\] - 1\)")
+_X = r"(.*)\[([0-9]+)\]"
+_RANGES = {  # what says of an array's column that it is a bit or a digit
+    "x * (x - 1)": re.compile(_X + r" \* \(\1\[\2\] - 1\)"),
+    "x * (x - 3) * (x * (x - 3) + 2)": re.compile(
+        _X + r" \* \(\1\[\2\] - 3\) \* \(\1\[\2\] \* \(\1\[\2\] - 3\) \+ 2\)"
+    ),
+}
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """A column, selector or public input as it is printed, or bits that are printed together."""
+    """A column, selector or public input as it is printed, or digits that are printed together."""
 
     text: str
 
@@ -74,27 +80,29 @@ def explain_constraints(
 
 
 def constraint_lines(constraints: Sequence[ReadableConstraint]) -> list[str]:
-    """One line per constraint; those that say of an array's columns that they are bits share one.
+    """One line per constraint; those that say of an array's columns what range they have share one.
 
     Such a line reads ``a[0..3] (4 of degree 2): x * (x - 1) for each of them``.
     """
 
-    def bits_of(constraint: ReadableConstraint) -> str:
-        match = _BOOLEAN.fullmatch(constraint.polynomial)
-        return match[1] if match else ""
+    def range_of(constraint: ReadableConstraint) -> tuple[str, str]:
+        """The array and what is said of its column; empty for any other constraint."""
+        for text, pattern in _RANGES.items():
+            if match := pattern.fullmatch(constraint.polynomial):
+                return match[1], text
+        return "", ""
 
     lines = []
-    for array, group in groupby(constraints, bits_of):
+    for (array, text), group in groupby(constraints, range_of):
         members = list(group)
-        if len(members) < 2 or not array:
-            lines += [f"{c.name} (degree {c.degree}): {c.polynomial}" for c in members]
-            continue
-        places = [int(match[2]) for c in members if (match := _BOOLEAN.fullmatch(c.polynomial))]
-        if places != list(range(places[0], places[0] + len(places))):
+        matches = [_RANGES[text].fullmatch(c.polynomial) for c in members] if array else []
+        places = [int(match[2]) for match in matches if match]
+        if len(places) < 2 or places != list(range(places[0], places[0] + len(places))):
             lines += [f"{c.name} (degree {c.degree}): {c.polynomial}" for c in members]
             continue
         span = f"{array}[{places[0]}..{places[-1]}]"
-        lines.append(f"{span} ({len(members)} of degree 2): x * (x - 1) for each of them")
+        degree = members[0].degree
+        lines.append(f"{span} ({len(members)} of degree {degree}): {text} for each of them")
     return lines
 
 
@@ -141,29 +149,42 @@ def log_hash_constraints(circuit: Circuit) -> int:
     return count if same else 0
 
 
-def boolean_columns(circuit: Circuit) -> frozenset[int]:
-    """Columns x with a constraint x * (x - 1)."""
+def digit_columns(circuit: Circuit) -> frozenset[int]:
+    """Columns x with a constraint x (x - 3) (x (x - 3) + 2) or x (x - 1): digits, or bits."""
     graph, found = circuit.graph, set()
     for constraint in circuit.constraints:
-        form = graph.forms[constraint.form]
-        if form.constant or len(form.terms) != 1:
+        factors = _factors(graph, constraint.form)
+        if factors is None:
             continue
-        product = graph.atoms[form.terms[0][0]]
-        if product.kind is not AtomKind.PRODUCT:
-            continue
-        for one, other in ((product.index, product.other), (product.other, product.index)):
-            column = _single_column(graph, graph.forms[one])
-            terms = graph.forms[one].terms
-            if column is not None and graph.forms[other] == Form(P - 1, terms):
+        for one, other in (factors, factors[::-1]):
+            column = _column_minus(graph, one, 0)
+            if column is not None and _column_minus(graph, other, 1) == column:
                 found.add(column)
+            outer = _factors(graph, one)
+            if outer is None or graph.forms[other] != Form(2, graph.forms[one].terms):
+                continue
+            for x, y in (outer, outer[::-1]):
+                column = _column_minus(graph, x, 0)
+                if column is not None and _column_minus(graph, y, 3) == column:
+                    found.add(column)
     return frozenset(found)
 
 
-def _single_column(graph: Graph, form: Form) -> int | None:
-    """The column that the form consists of, on this row and with coefficient 1."""
-    if form.constant or len(form.terms) != 1 or form.terms[0][1] != 1:
+def _factors(graph: Graph, form: int) -> tuple[int, int] | None:
+    """The two forms whose product the form is."""
+    content = graph.forms[form]
+    if content.constant or len(content.terms) != 1 or content.terms[0][1] != 1:
         return None
-    atom = graph.atoms[form.terms[0][0]]
+    atom = graph.atoms[content.terms[0][0]]
+    return (atom.index, atom.other) if atom.kind is AtomKind.PRODUCT else None
+
+
+def _column_minus(graph: Graph, form: int, less: int) -> int | None:
+    """The column x of a form x - less, on this row."""
+    content = graph.forms[form]
+    if content.constant != -less % P or len(content.terms) != 1 or content.terms[0][1] != 1:
+        return None
+    atom = graph.atoms[content.terms[0][0]]
     return atom.index if atom.kind is AtomKind.COLUMN else None
 
 
@@ -179,7 +200,7 @@ def _label(name: str) -> str:
 
 @dataclass(frozen=True)
 class _Run:
-    """A column of a bit array with its coefficient, while a form is put together."""
+    """A column of an array of digits with its coefficient, while a form is put together."""
 
     array: str
     place: int
@@ -193,7 +214,7 @@ class _Reader:
 
     def __init__(self, circuit: Circuit) -> None:
         self.graph = circuit.graph
-        self.boolean = boolean_columns(circuit)
+        self.digits = digit_columns(circuit)
         columns = [_label(name) for name in circuit.columns]
         selectors = [_label(name) for name in circuit.selectors]
         names = {
@@ -214,15 +235,15 @@ class _Reader:
     def sum(self, form: int) -> Sum:
         """A form as a tree: positive parts first, else in the order of its atoms."""
         made: list[tuple[int, int, Leaf | Product]] = []
-        bits: list[_Run] = []
+        digits: list[_Run] = []
         for number, coefficient in self.graph.forms[form].terms:
             atom = self.graph.atoms[number]
-            run = self._bit(number, atom, coefficient)
+            run = self._digit(number, atom, coefficient)
             if run is not None:
-                bits.append(run)
+                digits.append(run)
             else:
                 made.append((number, signed(coefficient), self._part(atom)))
-        made += self._spelled(bits)
+        made += self._spelled(digits)
         made.sort(key=lambda entry: (entry[1] < 0, entry[0]))
         constant = signed(self.graph.forms[form].constant)
         return Sum(constant, tuple((coefficient, part) for _, coefficient, part in made))
@@ -245,8 +266,8 @@ class _Reader:
             return self.labels[AtomKind.COLUMN][atom.index] + "'"
         return self.labels[atom.kind][atom.index]
 
-    def _bit(self, number: int, atom: Atom, coefficient: int) -> _Run | None:
-        if atom.kind not in (AtomKind.COLUMN, AtomKind.NEXT) or atom.index not in self.boolean:
+    def _digit(self, number: int, atom: Atom, coefficient: int) -> _Run | None:
+        if atom.kind not in (AtomKind.COLUMN, AtomKind.NEXT) or atom.index not in self.digits:
             return None
         match = _ARRAY.fullmatch(self.labels[AtomKind.COLUMN][atom.index])
         if match is None:
@@ -254,26 +275,26 @@ class _Reader:
         following = atom.kind is AtomKind.NEXT
         return _Run(match[1], int(match[2]), following, coefficient, number)
 
-    def _spelled(self, bits: list[_Run]) -> list[tuple[int, int, Leaf]]:
-        """Runs of neighbours with doubling coefficients become one part each."""
+    def _spelled(self, digits: list[_Run]) -> list[tuple[int, int, Leaf]]:
+        """Runs of neighbours with coefficients 1, 4, 16, ... become one part each."""
         out = []
-        bits.sort(key=lambda bit: (bit.array, bit.following, bit.place))
-        for (array, following), group in groupby(bits, lambda bit: (bit.array, bit.following)):
+        digits.sort(key=lambda run: (run.array, run.following, run.place))
+        for (array, following), group in groupby(digits, lambda run: (run.array, run.following)):
             row = "'" if following else ""
             runs: list[list[_Run]] = []
-            for bit in group:
+            for digit in group:
                 last = runs[-1][-1] if runs else None
                 if (
                     last is not None
-                    and bit.place == last.place + 1
-                    and bit.coefficient == 2 * last.coefficient % P
+                    and digit.place == last.place + 1
+                    and digit.coefficient == 4 * last.coefficient % P
                 ):
-                    runs[-1].append(bit)
+                    runs[-1].append(digit)
                 else:
-                    runs.append([bit])
+                    runs.append([digit])
             for run in runs:
                 low, high = run[0].place, run[-1].place
-                text = f"{array}[{low}]" if low == high else f"bits({array}[{low}..{high}])"
+                text = f"{array}[{low}]" if low == high else f"digits({array}[{low}..{high}])"
                 out.append((run[0].atom, signed(run[0].coefficient), Leaf(text + row)))
         return out
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from circuits.field import GENERATOR, P, root_of_unity
-from prover.kernels.blake2s import hash_cosets, hash_words, tree_levels
+from prover.kernels.blake2s import hash_words, tree_levels
+from prover.kernels.expansion import digest
 from prover.kernels.layer import layer_leaves
+from prover.kernels.leaves import extended_leaves
 from prover.kernels.montgomery import Words
 from prover.kernels.ntt import extend_cosets
 from prover.kernels.polynomial import evaluate_at
-from prover.randomness import random_salts
+from prover.randomness import random_seed
 from verifier.kernel.merkle import sibling_positions
 
-MEMORY_BYTES = 2**28  # for extended columns, of one commitment
+MEMORY_BYTES = 2**27  # for extended columns, of one commitment
+SMALL_BYTES = 2**26  # beyond, fresh memory costs more than the queries' rows do a second time
 
 
 def _siblings(levels: list[Words], indices: Sequence[int]) -> bytes:
@@ -26,7 +29,7 @@ def _siblings(levels: list[Words], indices: Sequence[int]) -> bytes:
 
 @dataclass(frozen=True)
 class ColumnCommitment:
-    """Columns on the evaluation domain, under salted leaves.
+    """Columns on the evaluation domain, under leaves with the salts of ``seed``.
 
     ``coefficients`` are bit-reversed (groups, rows, 16). ``kept`` are the cosets of the domain,
     (groups, rows, 16) each, that memory allowed to keep; what else is needed is computed again.
@@ -34,8 +37,9 @@ class ColumnCommitment:
 
     coefficients: Words
     columns: int
+    cosets: int
     kept: dict[int, Words]
-    salts: Words
+    seed: bytes = field(repr=False)
     levels: list[Words]
 
     @property
@@ -43,30 +47,37 @@ class ColumnCommitment:
         """The tree's root."""
         return bytes(self.levels[-1][0].tobytes())
 
-    @property
-    def cosets(self) -> int:
-        """How many cosets of the trace's subgroup the evaluation domain consists of."""
-        return len(self.salts) // int(self.coefficients.shape[1])
-
-    def coset(self, number: int) -> Words:
-        """One coset (groups, rows, 16)."""
+    def coset(self, number: int, out: Words | None = None) -> Words:
+        """One coset (groups, rows, 16): what is kept, or computed, into ``out`` if given."""
         kept = self.kept.get(number)
         if kept is not None:
             return kept
-        computed: Words = extend_cosets(self.coefficients, GENERATOR, self.cosets, [number])[0]
-        return computed
+        target = np.empty_like(self.coefficients) if out is None else out
+        extend_cosets(self.coefficients, GENERATOR, self.cosets, [number], target[None])
+        return target
 
-    def forget(self) -> None:
-        """Give back the memory of kept cosets, unless it is all of them."""
+    def each(self, numbers: Sequence[int]) -> Iterator[tuple[int, Words]]:
+        """Some cosets by number, in an order that saves memory, each valid until the next.
+
+        Unless they are all of them, none is kept afterwards: one takes the place of another.
+        """
+        numbers = sorted(numbers, key=lambda number: number not in self.kept)
+        buffer: Words | None = None
+        for number in numbers:
+            if number not in self.kept and self.kept:
+                _, buffer = self.kept.popitem()
+                self.kept.clear()
+            buffer = self.coset(number, buffer)
+            yield number, buffer
         if len(self.kept) < self.cosets:
             self.kept.clear()
 
     def open(self, indices: Sequence[int]) -> bytes:
         """Rows, salts and multi-proof at ascending, distinct natural indices."""
         rows = self._rows(indices)
-        salts = [self.salts[i].tobytes() for i in indices]
         opened = b"".join(rows[i].tobytes() for i in indices)
-        return opened + b"".join(salts) + _siblings(self.levels, indices)
+        salts = b"".join(digest(self.seed, i) for i in indices)
+        return opened + salts + _siblings(self.levels, indices)
 
     def _rows(self, indices: Sequence[int]) -> dict[int, Words]:
         rows: dict[int, Words] = {}
@@ -76,7 +87,7 @@ class ColumnCommitment:
                 rows[i] = row.reshape(-1)[: self.columns]
         others = [i for i in indices if i not in rows]
         if others:
-            root = root_of_unity(len(self.salts).bit_length() - 1)
+            root = root_of_unity((self.cosets * self.coefficients.shape[1]).bit_length() - 1)
             points = [GENERATOR * pow(root, i, P) % P for i in others]
             values = evaluate_at(self.coefficients, points)[:, : self.columns]
             rows.update(zip(others, values, strict=True))
@@ -92,27 +103,18 @@ def commit_columns(
 ) -> ColumnCommitment:
     """Extend bit-reversed coefficients (groups, rows, 16) to the evaluation domain and commit.
 
-    At most ``memory_bytes`` of the extension are kept: all of it, or some of the cosets that are
-    ``wanted`` later; the others are computed one by one and hashed.
+    At most ``memory_bytes`` of the extension are kept: all of it if it is small, or some of the
+    cosets that are ``wanted`` later; the others are only hashed. One of these is always kept: the
+    others will be computed in its place.
     """
     size = coefficients.nbytes
-    salts = random_salts(blowup * coefficients.shape[1])
-    leaves = np.empty((len(salts), 8), dtype=np.uint32)
-    if blowup * size <= memory_bytes:
-        extended = extend_cosets(coefficients, GENERATOR, blowup, range(blowup))
-        hash_cosets(extended, columns, salts, range(blowup), leaves)
-        kept = dict(enumerate(extended))
-    else:
-        keep = set(list(wanted)[: memory_bytes // size])
-        kept = {}
-        scratch = np.empty_like(coefficients)[None]
-        for number in sorted(range(blowup), key=lambda number: number in keep):
-            out = np.empty_like(scratch) if number in keep else scratch
-            extend_cosets(coefficients, GENERATOR, blowup, [number], out)
-            hash_cosets(out, columns, salts, [number], leaves)
-            if number in keep:
-                kept[number] = out[0]
-    return ColumnCommitment(coefficients, columns, kept, salts, tree_levels(leaves))
+    everything = blowup * size <= min(memory_bytes, SMALL_BYTES)
+    keep = range(blowup) if everything else list(wanted)[: max(1, memory_bytes // size)]
+    seed = random_seed()
+    leaves, kept = extended_leaves(coefficients, columns, GENERATOR, blowup, seed, keep)
+    return ColumnCommitment(
+        coefficients, columns, blowup, dict(zip(keep, kept, strict=True)), seed, tree_levels(leaves)
+    )
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,6 @@ from circuits.field import (
     GENERATOR,
     Array,
     P,
-    extension_dot,
-    extension_inverse,
     extension_multiply,
     inverse,
     root_of_unity,
@@ -28,21 +26,24 @@ from circuits.layout import Layout
 from circuits.statement import Statement
 from circuits.trace_check import check_trace
 from prover.commit import MEMORY_BYTES, ColumnCommitment, commit_columns, commit_layer
+from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words
-from prover.kernels.ntt import bit_reversal, extend, interpolate, to_groups
-from prover.kernels.polynomial import (
-    combine_columns,
-    divide,
-    evaluate_columns,
-    fold_coefficients,
+from prover.kernels.ntt import (
+    bit_reversal,
+    extend_cosets,
+    interpolate,
+    interpolate_columns,
+    to_groups,
 )
+from prover.kernels.order import as_groups, first_element
+from prover.kernels.polynomial import evaluate_columns, fold_coefficients
 from prover.kernels.program import Program, assemble, combine, evaluate
 from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
 from prover.state import Openings
-from prover.witness import fill_trace, wrong_window
+from prover.witness import fill_trace, whole_groups, wrong_window
 from verifier.kernel.fri import layer_shift
 from verifier.kernel.parameters import ParameterSet
 from verifier.kernel.proof import PROOF_TAG, PROOF_VERSION, Shape
@@ -114,10 +115,9 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     # 2. Commit to the trace; alpha.
     report("trace commitment", 0.1)
     transcript = start_transcript(circuit, shape, statement)
-    coefficients = to_groups(trace.columns)
-    interpolate(coefficients)
+    coefficients = interpolate_columns(whole_groups(trace))
     layout = trace.layout
-    del trace  # its columns are as large as their coefficients
+    del trace  # its columns' memory holds their coefficients now
     stride = parameters.blowup // QUOTIENT_BLOWUP
     quotient_cosets = [stride * k for k in range(QUOTIENT_BLOWUP)]
     committed = commit_columns(
@@ -129,15 +129,13 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     # 3. Commit to the masked quotient chunks and the mask; z.
     report("constraints", 0.5)
     quotient = _quotient(circuit, shape, statement, layout, committed, alpha)
-    used = shape.chunks * (shape.rows - parameters.chunk_mask)
-    if check and quotient[used:].any():
+    if check and quotient[parameters.quotient_size(shape.log2_rows) :].any():
         raise _unsatisfied(circuit, statement, windows, state, shape)
-    committed.forget()
     report("quotient commitment", 0.7)
     parts = _masked_chunks(shape, quotient)
     del quotient
     second = commit_columns(
-        _columns_as_groups(parts),
+        as_groups(parts),
         shape.quotient_columns,
         parameters.blowup,
         memory_bytes=memory_bytes,
@@ -149,7 +147,7 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     report("values", 0.8)
     gz = z * np.uint64(root_of_unity(shape.log2_rows)) % _P
     now = evaluate_columns(coefficients, z, shape.columns)
-    following = evaluate_columns(coefficients, gz, shape.columns)
+    following = evaluate_some(coefficients, gz, shape.next_columns)
     coordinates = evaluate_columns(second.coefficients, z, shape.quotient_columns)
     chunks = _from_coordinates(coordinates)[: shape.chunks]
     transcript.absorb_elements("values at z", now)
@@ -159,8 +157,14 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     # 5. gamma; the DEEP combination as a polynomial of degree below N.
     report("combination", 0.85)
     gamma = transcript.challenge("batching", shape.columns + shape.chunks)
-    deep = _deep_columns(coefficients, gamma[: shape.columns], (z, gz), (now, following))
-    _add_deep_chunks(deep, parts, second.coefficients, gamma[shape.columns :], z, chunks)
+    deep = deep_polynomial(
+        (coefficients, second.coefficients),
+        shape.next_columns,
+        gamma,
+        (z, gz),
+        (now, following, chunks),
+        parts[-1],
+    )
     del parts
 
     # 6. FRI.
@@ -240,27 +244,24 @@ def _quotient(
     interpolate(public_columns)
     group, lane = divmod(len(circuit.selectors), LANES)
     public_columns[group, :, lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
-    extended = extend(public_columns, GENERATOR, QUOTIENT_BLOWUP)
+    extended = np.empty((1, *public_columns.shape), dtype=np.uint32)
 
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
     program = _program(circuit)
     combination = combine(program, statement.public_inputs(circuit), alpha)
     values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
-    for coset in range(QUOTIENT_BLOWUP):
-        start = GENERATOR * pow(step, coset, P) % P
+    for number, coset in committed.each([stride * k for k in range(QUOTIENT_BLOWUP)]):
+        k = number // stride
+        extend_cosets(public_columns, GENERATOR, QUOTIENT_BLOWUP, [k], extended)
+        start = GENERATOR * pow(step, k, P) % P
         scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
-        factors = extended[coset, group, :, lane].astype(np.uint64) * scale % _P
-        values[0, coset::QUOTIENT_BLOWUP, :DEGREE] = evaluate(
-            program,
-            combination,
-            committed.coset(coset * stride),
-            extended[coset],
-            factors.astype(np.uint32),
-        )
+        factors = extended[0, group, :, lane].astype(np.uint64) * scale % _P
+        out = values[0, k::QUOTIENT_BLOWUP, :DEGREE]
+        evaluate(program, combination, coset, extended[0], factors.astype(np.uint32), out)
+        del coset  # nothing but the commitment holds it
     interpolate(values, GENERATOR)
-    natural: Words = values[0, bit_reversal(shape.log2_rows + 2), :DEGREE]
-    return np.ascontiguousarray(natural)
+    return first_element(values[0])
 
 
 def _exempt_coefficients(shape: Shape) -> Words:
@@ -291,49 +292,9 @@ def _masked_chunks(shape: Shape, quotient: Words) -> Words:
     return parts
 
 
-def _columns_as_groups(parts: Words) -> Words:
-    """Extension polynomials (k, rows, 6), natural order, as bit-reversed groups of base columns."""
-    count, rows, _ = parts.shape
-    order = bit_reversal(rows.bit_length() - 1)
-    columns = parts.transpose(0, 2, 1).reshape(count * DEGREE, rows)
-    return to_groups(np.ascontiguousarray(columns[:, order]))
-
-
 def _from_coordinates(values: Array) -> Array:
     """sum_j x^j * value_j: extension values (k, 6) from those of their coordinates (6k, 6)."""
     basis = np.eye(DEGREE, dtype=np.uint64)
     parts = extension_multiply(values.reshape(-1, DEGREE, DEGREE), basis)
     combined: Array = parts.sum(axis=1) % _P
     return combined
-
-
-def _deep_columns(
-    coefficients: Words,
-    gamma: Array,
-    points: tuple[Array, Array],
-    values: tuple[Array, Array],
-) -> Words:
-    """sum gamma_c (f_c - line_c) / ((X - z)(X - gz)), natural-order coefficients (N, 6)."""
-    (z, gz), (now, following) = points, values
-    combined = combine_columns(coefficients, gamma)
-    slopes = extension_multiply(subtract(following, now), extension_inverse(subtract(gz, z)))
-    slope = extension_dot(gamma, slopes)
-    constant = subtract(extension_dot(gamma, now), extension_multiply(z, slope))
-    combined[:2] = subtract(combined[:2].astype(np.uint64), np.stack([constant, slope]))
-    for point in points:
-        if divide(combined, point).any():
-            raise ArithmeticError("column values do not match their polynomials")
-    return combined
-
-
-def _add_deep_chunks(
-    deep: Words, parts: Words, coefficients: Words, gamma: Array, z: Array, chunks: Array
-) -> None:
-    """Add sum gamma_k (chunk_k - chunk_k(z)) / (X - z) and the mask, in place."""
-    # coordinate j of chunk k is a column of its own, times x^j
-    weights = extension_multiply(gamma[:, None], np.eye(DEGREE, dtype=np.uint64))
-    total = combine_columns(coefficients, weights.reshape(-1, DEGREE))
-    total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
-    if divide(total, z).any():
-        raise ArithmeticError("chunk values do not match their polynomials")
-    deep[:] = (deep.astype(np.uint64) + total + parts[-1]) % _P

@@ -10,7 +10,7 @@ import os
 import numpy as np
 
 from circuits.field import P
-from prover.kernels.expansion import SEED_BYTES, expand
+from prover.kernels.expansion import SEED_BYTES
 from prover.kernels.montgomery import Words
 
 
@@ -25,6 +25,6 @@ def random_elements(*shape: int) -> Words:
     return kept[:count].reshape(shape)
 
 
-def random_salts(count: int) -> Words:
-    """``count`` salts of 32 bytes as words (count, 8), expanded from a seed for this call only."""
-    return expand(os.urandom(SEED_BYTES), count)
+def random_seed() -> bytes:
+    """A seed that is expanded where its words are needed."""
+    return os.urandom(SEED_BYTES)

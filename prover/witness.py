@@ -17,6 +17,7 @@ from circuits.state import chain_before, state_blocks
 from circuits.statement import Statement
 from prover.kernels.montgomery import Words
 from prover.kernels.poseidon import fill_log_hash
+from prover.kernels.vector import LANES
 from prover.log import WindowLog
 from prover.randomness import random_elements
 from prover.state import Openings
@@ -47,8 +48,10 @@ def fill_trace(
     before, after = (_state_blocks(circuit, state, side) for side in (0, 1))
     rows = 1 << log2_rows
     usable = rows - random_rows
+    groups = -(-circuit.column_count // LANES)
+    padded = np.zeros((groups * LANES, rows), dtype=np.uint32)
     trace = Trace(
-        np.zeros((circuit.column_count, rows), dtype=np.uint32),
+        padded[: circuit.column_count],
         layout,
         np.concatenate([before, blocks]),
         {} if state is None else state[0].values,
@@ -59,6 +62,18 @@ def fill_trace(
     _fill_hash(trace, statement, hashed, usable)
     trace.columns[:, usable:] = random_elements(circuit.column_count, random_rows)
     return trace
+
+
+def whole_groups(trace: Trace) -> Words:
+    """The memory of a filled trace, or a copy: (16 * groups, rows), zeros behind its columns."""
+    count, rows = trace.columns.shape
+    shape = (-(-count // LANES) * LANES, rows)
+    padded = trace.columns.base
+    if isinstance(padded, np.ndarray) and padded.shape == shape:
+        return padded
+    copied: Words = np.zeros(shape, dtype=np.uint32)
+    copied[:count] = trace.columns
+    return copied
 
 
 def wrong_window(statement: Statement, trace: Trace) -> int | None:

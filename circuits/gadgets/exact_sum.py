@@ -1,7 +1,7 @@
 """An exact integer sum over all rows, carried in range-checked limbs.
 
 The row adds sum_j 2^shift_j * piece_j. Limb i keeps bits [shift_i, shift_{i+1}) of the running
-total: a_i' + 2^w * c_i = a_i + piece_i + c_{i-1}, a_i' spelled by w bits and the carry c_i by bits
+total: a_i' + 2^w * c_i = a_i + piece_i + c_{i-1}, a_i' spelled in w bits and the carry c_i in bits
 above its lowest value, so that the split is the only one possible. Carries may be negative (floor
 division), which makes a negative total two's complement. Above the last limb an unreduced counter
 adds the last carry; it cannot reach p/2 within the longest trace. Interval arithmetic below proves
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder, Column, from_bits
+from circuits.builder import Builder, Column, Spelling
 from circuits.circuit import Limb, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
@@ -109,23 +109,28 @@ def plan_limbs(
 
 @dataclass(frozen=True)
 class RunningLimb:
-    """A limb of the running total: before this row, and after it; ``columns`` are its bits.
-
-    The top limb is one column.
-    """
+    """A limb of the running total: before this row, and after it; the top limb is one column."""
 
     label: str
-    now: Expression
-    following: Expression
     limb: Limb
-    columns: tuple[Column, ...]
+    cells: Spelling | Column
+
+    @property
+    def now(self) -> Expression:
+        """The limb before this row."""
+        return self.cells.now
+
+    @property
+    def following(self) -> Expression:
+        """The limb after it."""
+        return self.cells.next
 
     def value(self, trace: Trace, row: int) -> int:
         """The limb before a row of a filled trace."""
-        cells = [int(trace.columns[column.index, row]) for column in self.columns]
-        if self.limb.width is None:
-            return cells[0] - P if cells[0] > P // 2 else cells[0]
-        return sum(bit << k for k, bit in enumerate(cells))
+        if isinstance(self.cells, Spelling):
+            return self.cells.read(trace, row)
+        cell = int(trace.columns[self.cells.index, row])
+        return cell - P if cell > P // 2 else cell
 
 
 def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
@@ -187,12 +192,12 @@ def accumulate(
     shapes.append(Limb(pieces[-1].shift + stages[-1].width if stages else 0, None))
     starts = limbs_of(run.start or 0, shapes)
     limbs: list[RunningLimb] = []
-    columns: list[tuple[list[Column], list[Column]]] = []
+    columns: list[tuple[Spelling, Spelling]] = []
 
-    def step(spelled: Sequence[Column], out: Expression | int, added: Expression) -> None:
+    def step(cells: Spelling | Column, out: Expression | int, added: Expression) -> None:
         """following + out * 2^width = now + added, with what the run changes about it."""
         limb, label = shapes[len(limbs)], f"{name} limb {len(limbs)}"
-        now, following = from_bits(spelled), from_bits(spelled, following=True)
+        now, following = cells.now, cells.next
         carried_out = out * (1 << (limb.width or 0))
         if run.taken is not None:
             added = added - builder.selector("last") * run.taken(label)
@@ -202,21 +207,19 @@ def accumulate(
         if run.start is not None:
             initial = now - starts[len(limbs)]
             builder.constrain(f"{label} starts", builder.selector("first") * initial)
-        limbs.append(RunningLimb(label, now, following, limb, tuple(spelled)))
+        limbs.append(RunningLimb(label, limb, cells))
         bind(limbs[-1])
 
     carry: Expression = builder.graph.constant(0)
     for k, stage in enumerate(stages):
-        limb_bits = builder.bits(f"{name} limb {k} bits", stage.width)
-        carry_bits = builder.bits(f"{name} carry {k} bits", stage.carry_bits)
-        out: Expression = builder.graph.constant(stage.carry_low)
-        if carry_bits:
-            out = out + from_bits(carry_bits)
-        step(limb_bits, out, pieces[k].expression + carry)
-        columns.append((limb_bits, carry_bits))
+        limb_cells = builder.spelling(f"{name} limb {k} digits", stage.width)
+        carry_cells = builder.spelling(f"{name} carry {k} digits", stage.carry_bits)
+        out = carry_cells.now + stage.carry_low
+        step(limb_cells, out, pieces[k].expression + carry)
+        columns.append((limb_cells, carry_cells))
         carry = out
     top = builder.column(f"{name} top")
-    step([top], 0, carry if stages else pieces[0].expression)
+    step(top, 0, carry if stages else pieces[0].expression)
     builder.fillers.append(lambda trace: _fill(trace, pieces, stages, shapes, columns, top, run))
     return limbs
 
@@ -226,7 +229,7 @@ def _fill(
     pieces: list[Piece],
     stages: list[Stage],
     shapes: list[Limb],
-    columns: list[tuple[list[Column], list[Column]]],
+    columns: list[tuple[Spelling, Spelling]],
     top: Column,
     run: Run,
 ) -> None:
@@ -254,7 +257,7 @@ def _fill(
 
     nothing = np.zeros(active, dtype=np.int64)
     carried = np.zeros(rows + 1, dtype=np.int64)
-    for k, (stage, (limb_bits, carry_bits)) in enumerate(zip(stages, columns, strict=True)):
+    for k, (stage, (limb_cells, carry_cells)) in enumerate(zip(stages, columns, strict=True)):
         running = carried + summed(pieces[k].values(trace).copy(), k)
         limb = running & ((1 << stage.width) - 1)
         carried = running >> stage.width
@@ -262,9 +265,7 @@ def _fill(
         if run.per_window:
             step[trace.layout.closing] = 0
         step -= stage.carry_low
-        for bit, column in enumerate(limb_bits):
-            trace.columns[column.index] = (limb[:-1] >> bit) & 1
-        for bit, column in enumerate(carry_bits):
-            trace.columns[column.index] = (step >> bit) & 1
+        limb_cells.write(trace, limb[:-1], slice(rows))
+        carry_cells.write(trace, step, slice(rows))
     above = nothing if stages else pieces[0].values(trace).copy()
     trace.columns[top.index] = (carried + summed(above, len(stages)))[:-1] % P

@@ -1,10 +1,10 @@
 """The greatest (or least) reading of a channel over the records that count, as a constant column.
 
-The column h has one value on all rows. On every record that counts, h - x (or x - h) is spelled by
+The column h has one value on all rows. On every record that counts, h - x (or x - h) is spelled in
 the channel's bits, so h is not below (above) any. On one of them, marked by a bit, h = x: the marks
 add up to 1 at the end unless h is the value for no record, 0 (or 2^bits - 1):
 
-    guard * (h - x) - sum(2^i * v_i) = 0      mark * (1 - guard) = 0      mark * (h - x) = 0
+    guard * (h - x) - sum(4^i * v_i) = 0      mark * (1 - guard) = 0      mark * (h - x) = 0
     last * (h - empty) * (marks' - 1) = 0
 
 There are fewer than p records, so a sum of marks that is 1 modulo p is 1.
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from circuits.builder import Builder, from_bits
+from circuits.builder import Builder
 from circuits.circuit import Trace
 from circuits.gadgets.running import in_order
 from circuits.gadgets.slot_values import SlotInteger
@@ -45,9 +45,9 @@ def add_extreme(
     count = found.now
     for slot, (reading, guard) in enumerate(zip(readings, guards, strict=True)):
         away = (extreme.now - reading.expression) * sign
-        distance = builder.bits(f"{name} distance@{slot}", (high - low).bit_length())
-        mark = builder.bits(f"{name} mark@{slot}", 1)[0]
-        builder.constrain(f"{name} reaches@{slot}", guard.expression * away - from_bits(distance))
+        distance = builder.spelling(f"{name} distance@{slot}", (high - low).bit_length())
+        mark = builder.flags(f"{name} mark@{slot}", 1)[0]
+        builder.constrain(f"{name} reaches@{slot}", guard.expression * away - distance.now)
         builder.constrain(f"{name} mark@{slot} counts", mark.now * (1 - guard.expression))
         builder.constrain(f"{name} mark@{slot} equals", mark.now * away)
         count = count + mark.now
@@ -67,8 +67,7 @@ def add_extreme(
         rows = len(values)
         for slot, distance in enumerate(distances):
             away = np.where(counted[:, slot], (best - values[:, slot]) * sign, 0)
-            for k, column in enumerate(distance):
-                trace.columns[column.index, :rows] = (away >> k) & 1
+            distance.write(trace, away, slice(rows))
         for row, slot in places:
             trace.columns[marks[slot].index, row] = 1
             trace.columns[found.index, row + 1 :] = 1

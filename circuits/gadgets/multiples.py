@@ -4,7 +4,7 @@ The running total begins with what was left over before (or 0). On the last acti
 ``step * multiples``, public, is taken away limb by limb, and what remains must be a remainder: at
 least 0 and less than the step. So the multiples are the quotient and the remainder is the only
 one possible. With e_k the limbs of what remains and m_k those of step - 1, limb by limb on the
-last active row, b_k a borrow bit and x_k, y and z spelled by bits:
+last active row, b_k a borrow bit and x_k, y and z spelled in bits:
 
     m_k - e_k - b_(k-1) + 2^w * b_k = x_k        top: e = y, m - e - b = z
 
@@ -13,7 +13,9 @@ The remainder is carried to the next claim, or dropped.
 
 from __future__ import annotations
 
-from circuits.builder import Builder, Column, from_bits
+import numpy as np
+
+from circuits.builder import Builder, Column, Spelling
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
@@ -76,36 +78,33 @@ def _require_remainder(
     last = builder.selector("last")
     borrow: Expression = builder.graph.constant(0)
     borrows: list[Column] = []
-    rests: list[list[Column]] = []
+    rests: list[Spelling] = []
     for k, (limb, most) in enumerate(zip(running[:-1], largest[:-1], strict=True)):
-        width = len(limb.columns)
+        width = limb.limb.width or 0  # only the top has none
         room = most - limb.following - borrow
-        borrows += builder.bits(f"{name} remainder borrow {k}", 1)
+        borrows += builder.flags(f"{name} remainder borrow {k}", 1)
         borrow = borrows[-1].now
-        rests.append(builder.bits(f"{name} remainder room {k}", width))
-        spelled = from_bits(rests[-1])
+        rests.append(builder.spelling(f"{name} remainder room {k}", width))
         room = room + borrow * (1 << width)
-        builder.constrain(f"{name} remainder limb {k}", last * (room - spelled))
+        builder.constrain(f"{name} remainder limb {k}", last * (room - rests[-1].now))
     final, width = running[-1].following, largest[-1].bit_length()
-    top = builder.bits(f"{name} remainder top", width)
-    rests.append(builder.bits(f"{name} remainder top room", width))
-    spelled, rest = (from_bits(b) if b else builder.graph.constant(0) for b in (top, rests[-1]))
-    builder.constrain(f"{name} remainder top", last * (final - spelled))
-    builder.constrain(f"{name} remainder top room", last * (largest[-1] - final - borrow - rest))
+    top = builder.spelling(f"{name} remainder top", width)
+    rests.append(builder.spelling(f"{name} remainder top room", width))
+    builder.constrain(f"{name} remainder top", last * (final - top.now))
+    rest = largest[-1] - final - borrow - rests[-1].now
+    builder.constrain(f"{name} remainder top room", last * rest)
 
     def fill(trace: Trace) -> None:
         row = trace.layout.active_rows - 1
         values = [limb.value(trace, row + 1) for limb in running]
         taken = 0
-        for k, (value, most, columns) in enumerate(zip(values, largest, rests, strict=True)):
+        for k, (value, most, spelled) in enumerate(zip(values, largest, rests, strict=True)):
             room = most - value - taken
             if k < len(borrows):
                 taken = int(room < 0)
                 trace.columns[borrows[k].index, row] = taken
-                room += taken << len(columns)
-            for bit, column in enumerate(columns):
-                trace.columns[column.index, row] = room >> bit & 1
-        for bit, column in enumerate(top):
-            trace.columns[column.index, row] = values[-1] >> bit & 1
+                room += taken << spelled.bits
+            spelled.write(trace, np.array([room]), slice(row, row + 1))
+        top.write(trace, np.array(values[-1:]), slice(row, row + 1))
 
     builder.fillers.append(fill)

@@ -1,7 +1,7 @@
 """``bit = 1 if and only if integer >= threshold``, constrained both ways, for any slot integer.
 
 With d = integer - threshold the constraint is data * (b (2 d + 1) - d - 1 - distance) = 0 and the
-distance is spelled by n bits: b = 1 forces d into 0..2^n - 1 modulo p, b = 0 forces -d - 1 there.
+distance is spelled in n bits: b = 1 forces d into 0..2^n - 1 modulo p, b = 0 forces -d - 1 there.
 n is what the interval of d needs, and the wrong side is p away: a negative d would have to equal
 p + d <= 2^n - 1, a d >= 0 would have to equal p - d - 1 <= 2^n - 1; both are refused at compile
 time. Holds on rows with data; elsewhere the bit is free and never counted.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from circuits.builder import Builder, Column, Log, from_bits
+from circuits.builder import Builder, Column, Log
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
 from circuits.field import P
@@ -39,19 +39,19 @@ def add_reaches(builder: Builder, log: Log, integer: SlotInteger, threshold: int
     name = unused_name(builder, f"{single.name} >= {threshold}")
     bit = builder.column(name)
     builder.constrain(f"{name} boolean", bit.now * (bit.now - 1))
-    distance = builder.bits(f"{name} distance", width)
+    distance = builder.spelling(f"{name} distance", width)
     difference = single.expression - threshold
     signed = bit.now * (2 * difference + 1) - difference - 1
-    spelled = from_bits(distance) if distance else builder.graph.constant(0)
-    builder.constrain(f"{name} distance", log.data * (signed - spelled))
+    builder.constrain(f"{name} distance", log.data * (signed - distance.now))
 
     def fill(trace: Trace) -> None:
-        rows = trace.data_rows
         above = single.values(trace) - threshold
-        gap = np.where(above >= 0, above, -above - 1)
-        trace.columns[bit.index, : len(above)] = (above >= 0) & rows
-        for k, column in enumerate(distance):
-            trace.columns[column.index, : len(above)] = (gap >> k) & 1 & rows
+        below = above >> 63  # -1 where the integer is below the threshold
+        gap = above ^ below  # -1 - above there
+        elsewhere = np.flatnonzero(~trace.data_rows)
+        gap[elsewhere], below[elsewhere] = 0, -1
+        trace.columns[bit.index, : len(above)] = below + 1
+        distance.write(trace, gap, slice(len(above)))
 
     builder.fillers.append(fill)
     builder.shared[key] = bit

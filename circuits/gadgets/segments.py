@@ -2,7 +2,7 @@
 
 The thresholds T_1 < ... < T_k cut 0..2^bits - 1 into segments that begin at T_0 = 0, T_1, ...,
 T_k. A bit s_j, j >= 1, says that the reading x lies in segment j; s_0 is 1 less their sum. With the
-lengths of the segments and o and r spelled by the channel's bits, on rows with data:
+lengths of the segments and o and r spelled in the channel's bits, on rows with data:
 
     sum(s) * (sum(s) - 1) = 0      x - sum(s_j * T_j) = o      sum(s_j * (length_j - 1)) - o = r
 
@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from circuits.builder import Builder, Log, from_bits
+from circuits.builder import Builder, Log
 from circuits.circuit import Trace
 from circuits.expression import Expression, weighted_sum
 from circuits.gadgets.slot_values import SlotInteger
@@ -40,16 +40,16 @@ def add_segments(
     ends = [*thresholds, reading.high + 1]
     spans = [end - start - 1 for start, end in zip(starts, ends, strict=True)]
     width = reading.high.bit_length()
-    inside = builder.bits(f"{key} inside", len(thresholds))
-    offset = builder.bits(f"{key} offset", width)
-    rest = builder.bits(f"{key} rest", width)
+    inside = builder.flags(f"{key} inside", len(thresholds))
+    offset = builder.spelling(f"{key} offset", width)
+    rest = builder.spelling(f"{key} rest", width)
     bits = [bit.now for bit in inside]
     any_of = weighted_sum(bits, [1] * len(bits))
     builder.constrain(f"{key} at most one", log.data * any_of * (any_of - 1))
     begin = weighted_sum(bits, list(thresholds))
-    builder.constrain(key, log.data * (reading.expression - begin - from_bits(offset)))
+    builder.constrain(key, log.data * (reading.expression - begin - offset.now))
     longest = weighted_sum(bits, [span - spans[0] for span in spans[1:]]) + spans[0]
-    builder.constrain(f"{key} end", log.data * (longest - from_bits(offset) - from_bits(rest)))
+    builder.constrain(f"{key} end", log.data * (longest - offset.now - rest.now))
 
     def fill(trace: Trace) -> None:
         rows = trace.data_rows
@@ -59,9 +59,8 @@ def add_segments(
         below = np.array(spans)[segment] - above
         for k, column in enumerate(inside):
             trace.columns[column.index, : len(values)] = (segment == k + 1) & rows
-        for spelled, number in ((offset, above), (rest, below)):
-            for k, column in enumerate(spelled):
-                trace.columns[column.index, : len(values)] = (number >> k) & 1 & rows
+        offset.write(trace, above * rows, slice(len(values)))
+        rest.write(trace, below * rows, slice(len(values)))
 
     builder.fillers.append(fill)
     made = [

@@ -2,10 +2,10 @@
 
 The running total of ``exact_sum`` starts at a constant, and its final limbs are not public. The
 limbs below the top one are not negative, so the total has the sign of the top counter, whose exact
-range is known. Where the total stands (behind the last active row, or on every closing row), with k
-bits s_i:
+range is known. Where the total stands (behind the last active row, or on every closing row), with s
+spelled in k bits:
 
-    gate * (top + (1 - bit) * 2^k - sum(2^i * s_i)) = 0
+    gate * (top + (1 - bit) * 2^k - s) = 0
 
 The bit is 0 or 1: a boolean column, or a public input (the verifier refuses any other total).
 bit = 1 forces top into 0..2^k - 1 modulo p and bit = 0 forces it into -2^k..-1. The top lies in
@@ -14,7 +14,7 @@ bit = 1 forces top into 0..2^k - 1 modulo p and bit = 0 forces it into -2^k..-1.
 
 from __future__ import annotations
 
-from circuits.builder import Builder, Column, from_bits
+from circuits.builder import Builder, Column
 from circuits.circuit import Limb, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.expression import Expression
@@ -43,7 +43,7 @@ def add_sign(
     builder: Builder, name: str, pieces: list[Piece], start: int, *, per_window: bool
 ) -> Column:
     """The same as a column: valid on the last active row, or for a window on its closing row."""
-    bit = builder.bits(f"{name} holds", 1)[0]
+    bit = builder.flags(f"{name} holds", 1)[0]
     _sign(builder, name, pieces, start, bit, per_window=per_window)
     return bit
 
@@ -67,13 +67,12 @@ def _sign(
         raise BadInput(
             InputReason.OVERFLOW, f"{name}: the total's top limb ranges over {least}..{greatest}"
         )
-    spelling = builder.bits(f"{name} sign bits", width)
-    spelled = from_bits(spelling) if spelling else builder.graph.constant(0)
+    spelled = builder.spelling(f"{name} sign digits", width)
     bit: Expression = builder.public(f"{name} holds") if column is None else column.now
     gate = builder.selector("closing" if per_window else "last")
     # on a closing row nothing is added any more: the window's total stands on the row itself
     value = top.now if per_window else top.following
-    builder.constrain(f"{name} sign", gate * (value + (1 - bit) * (1 << width) - spelled))
+    builder.constrain(f"{name} sign", gate * (value + (1 - bit) * (1 << width) - spelled.now))
 
     index = builder.columns.index(f"{name} top")
 
@@ -81,8 +80,7 @@ def _sign(
         rows = trace.layout.closing if per_window else trace.layout.closing[-1:]
         final = trace.columns[index, rows + (not per_window)].astype("int64")
         final[final > P // 2] -= P
-        for k, one in enumerate(spelling):
-            trace.columns[one.index, rows] = (final >> k) & 1  # two's complement: top + 2^k if < 0
+        spelled.write(trace, final, rows)  # two's complement: top + 2^k if < 0
         if column is not None:
             trace.columns[column.index, rows] = final >= 0
 

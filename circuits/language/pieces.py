@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder, from_bits
+from circuits.builder import Builder
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
 from circuits.gadgets.exact_sum import Piece, Stage, plan_limbs
@@ -21,7 +21,7 @@ from circuits.language.lowering import RecordCompiler, common_unit
 from circuits.language.terms import Term, Whole, split_product
 from circuits.schema import DT_CHANNEL, MAX_DT_MS
 
-_LIMB_CHOICES = (12, 8, 6, 4, 3, 2, 1)
+_LIMB_CHOICES = (12, 8, 6, 4, 2)  # whole digits of two bits
 _MAXIMUM_ENTRIES = 4096  # what a contract's author may make both sides compute
 _MAXIMUM_COEFFICIENT_BITS = 128
 
@@ -237,13 +237,13 @@ def _plan(terms: list[Scaled], cut: _Cut) -> list[list[_Entry]] | None:
 
 
 def _cost(terms: list[Scaled], cut: _Cut, stages: list[Stage]) -> int:
-    """The columns of limbs and carries, and the bits of every factor that is cut."""
-    columns = sum(stage.width + stage.carry_bits for stage in stages)
+    """The columns of limbs and carries, and of every factor that is cut."""
+    columns = sum((stage.width + 1) // 2 + (stage.carry_bits + 1) // 2 for stage in stages)
     for term in terms:
         for slot in term.slots:
             for factor, width in zip((slot.left, slot.right), cut.widths(term), strict=True):
                 if factor is not None and len(_limb_ranges(factor, width)) > 1:
-                    columns += (factor.high - factor.low).bit_length()
+                    columns += ((factor.high - factor.low).bit_length() + 1) // 2
     return columns
 
 
@@ -343,15 +343,13 @@ def _limb(
     if len(ranges) == 1 or width is None:
         return factor
     if _is_time_step(records, number, factor):
-        bits = add_time_step_bits(records.builder, records.log, number)
+        spelled = add_time_step_bits(records.builder, records.log, number)
     else:
-        bits = add_value_bits(records.builder, records.log, factor)
-    at, added = limb * width, ranges[limb][0]
-    chosen = bits[at : at + width]
+        spelled = add_value_bits(records.builder, records.log, factor)
+    at, (low, high) = limb * width, ranges[limb]
 
     def values(trace: Trace) -> NDArray[np.int64]:
         # the mask keeps a factor within its bits where the slot holds no record
-        return ((factor.values(trace) - factor.low) >> at & ((1 << len(chosen)) - 1)) + added
+        return ((factor.values(trace) - factor.low) >> at & (high - low)) + low
 
-    low, high = ranges[limb]
-    return SlotInteger(factor.name, from_bits(chosen) + added, low, high, values)
+    return SlotInteger(factor.name, spelled.part(at, width) + low, low, high, values)

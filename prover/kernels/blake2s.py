@@ -1,8 +1,7 @@
-"""BLAKE2s-256 (RFC 7693) over rows of the extended trace, tree levels, and grinding."""
+"""BLAKE2s-256 (RFC 7693) over tree levels and the leaves of FRI layers, and grinding."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ _SIGMA = np.array(SIGMA, dtype=np.int64)
 _GRIND_PERSON = b"zkm:grnd"
 _GRINDERS = 8  # tasks of a round
 _NONCES = 1 << 15  # that each of them tries: a round is a few milliseconds
+_SUBTREE = 1 << 12  # leaves of a task
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
 
@@ -78,33 +78,6 @@ def compress(h: Any, m: Any, count: Any, final: Any) -> None:
     h[7] ^= np.uint32(v7 ^ v15)
 
 
-@njit(cache=True, parallel=True)
-def _row_leaves(
-    extended: Any, columns: int, salts: Any, start: Any, chosen: Any, cosets: int, out: Any
-) -> None:
-    """Sixteen rows of one coset at a time, in lockstep; rows is a multiple of sixteen."""
-    count_of_cosets, groups, rows, _ = extended.shape
-    batches = rows // LANES
-    for task in prange(count_of_cosets * batches):
-        place, first = task // batches, task % batches * LANES
-        coset = chosen[place]
-        state = np.empty((8, LANES), dtype=np.uint32)
-        block = np.zeros((LANES, 16), dtype=np.uint32)
-        for lane in range(LANES):
-            block[lane, :8] = salts[(first + lane) * cosets + coset]
-        for k in range(8):
-            state[k, :] = start[k]
-        vector.compress_rows(state, block, 0, np.uint32(64), _ZERO)
-        for group in range(groups):
-            last = group == groups - 1
-            count = np.uint32(64 + (4 * columns if last else 64 * (group + 1)))
-            at = ((place * groups + group) * rows + first) * LANES
-            vector.compress_rows(state, extended, at, count, _ALL_ONES if last else _ZERO)
-        for lane in range(LANES):
-            for k in range(8):
-                out[(first + lane) * cosets + coset, k] = state[k, lane]
-
-
 @njit(cache=True)
 def _word_leaf(words: Any, start: Any, out: Any) -> None:
     length = len(words)
@@ -142,26 +115,49 @@ def _word_leaves(words: Any, start: Any, out: Any) -> None:
         _word_leaf(words[index], start, out[index])
 
 
-@njit(cache=True, parallel=True)
-def _parents(children: Any, start: Any, out: Any) -> None:
-    """Sixteen parents at a time: their pairs of children are contiguous rows of 16 words."""
-    for task in prange(out.shape[0] // LANES):
-        state = np.empty((8, LANES), dtype=np.uint32)
+@njit(cache=True)
+def _parents(children: Any, first: int, count: int, start: Any, out: Any) -> None:
+    """Parents ``first`` .. ``first`` + ``count`` - 1: sixteen at a time, the rest one by one.
+
+    Pairs of children are contiguous rows of 16 words.
+    """
+    state = np.empty((8, LANES), dtype=np.uint32)
+    done = first
+    while done + LANES <= first + count:
         for k in range(8):
             state[k, :] = start[k]
-        vector.compress_rows(state, children, task * LANES * 16, np.uint32(64), _ALL_ONES)
+        vector.compress_rows(state, children, done * 16, np.uint32(64), _ALL_ONES)
         for lane in range(LANES):
             for k in range(8):
-                out[task * LANES + lane, k] = state[k, lane]
-
-
-@njit(cache=True)
-def _few_parents(children: Any, start: Any, out: Any) -> None:
+                out[done + lane, k] = state[k, lane]
+        done += LANES
     pairs = children.reshape(-1, 16)
-    for index in range(out.shape[0]):
+    for index in range(done, first + count):
         h = out[index]
         h[:] = start
         compress(h, pairs[index], 64, _ALL_ONES)
+
+
+@njit(cache=True, parallel=True)
+def _tree(leaves: Any, start: Any, nodes: Any) -> None:
+    """All levels above ``leaves``, one behind the other; each task's subtree stays in cache."""
+    count = leaves.shape[0]
+    subtrees = max(1, count // _SUBTREE)
+    for task in prange(subtrees):
+        width, at = count // subtrees // 2, 0
+        children = leaves
+        while width >= 1:
+            level = nodes[at : at + width * subtrees]
+            _parents(children, task * width, width, start, level)
+            at += width * subtrees
+            children, width = level, width // 2
+    at = nodes.shape[0] + 1 - 2 * subtrees
+    children, width = nodes[at : at + subtrees], subtrees // 2
+    at += subtrees
+    while width >= 1:
+        level = nodes[at : at + width]
+        _parents(children, 0, width, start, level)
+        children, width, at = level, width // 2, at + width
 
 
 @njit(cache=True, parallel=True)
@@ -182,28 +178,6 @@ def _grind(state: Any, start: Any, mask: Any, first: Any, found: Any) -> None:
             nonce += LANES
 
 
-def hash_rows(extended: Words, columns: int, salts: Words) -> Words:
-    """Salted leaf digests (domain, 8) of rows (cosets, groups, rows, 16), in natural order.
-
-    ``columns`` counts the real columns; ``salts`` is (domain, 8) words. Rows come in sixteens
-    (``ValueError`` otherwise): that many are hashed in lockstep.
-    """
-    out = np.empty((len(salts), 8), dtype=np.uint32)
-    hash_cosets(extended, columns, salts, range(len(extended)), out)
-    return out
-
-
-def hash_cosets(
-    extended: Words, columns: int, salts: Words, cosets: Sequence[int], out: Words
-) -> None:
-    """The digests of some cosets' rows (cosets, groups, rows, 16), at their places in ``out``."""
-    rows = extended.shape[2]
-    if rows % LANES:
-        raise ValueError(f"{rows} rows are not a multiple of {LANES}")
-    chosen, start = np.array(cosets, dtype=np.int64), initial_state(LEAF_PERSON, 32)
-    _row_leaves(extended, columns, salts, start, chosen, len(salts) // rows, out)
-
-
 def hash_words(words: Words) -> Words:
     """Unsalted leaf digests (leaves, 8) of (leaves, words per leaf)."""
     out = np.empty((len(words), 8), dtype=np.uint32)
@@ -213,12 +187,16 @@ def hash_words(words: Words) -> Words:
 
 def tree_levels(leaves: Words) -> list[Words]:
     """All levels of the Merkle tree, leaves first, root last; each (count, 8)."""
-    levels = [leaves]
-    start = initial_state(NODE_PERSON, 0)
-    while len(levels[-1]) > 1:
-        out = np.empty((len(levels[-1]) // 2, 8), dtype=np.uint32)
-        (_parents if len(out) >= LANES else _few_parents)(levels[-1], start, out)
-        levels.append(out)
+    levels, count = [leaves], len(leaves)
+    if count == 1:
+        return levels
+    nodes = np.empty((count - 1, 8), dtype=np.uint32)
+    _tree(leaves, initial_state(NODE_PERSON, 0), nodes)
+    at = 0
+    while count > 1:
+        count //= 2
+        levels.append(nodes[at : at + count])
+        at += count
     return levels
 
 

@@ -1,9 +1,10 @@
 """Butterflies of two, four or eight rows of sixteen columns, in registers.
 
 ``up`` are layers of an evaluation (decimation in time), ``down`` layers of an interpolation
-(decimation in frequency). A twiddle w comes in Montgomery form together with w / p mod 2^32, so
-that the factor of the reduction does not wait for the product. These functions exist only inside
-compiled code; places and counts there are ``int64``.
+(decimation in frequency). A twiddle w comes together with floor(2^32 w / p), so that a product is
+reduced by the low words of two products and the high word of a third (Shoup), and stays canonical
+without Montgomery form. The rows are read in one place and written to another, which may be the
+same. These functions exist only inside compiled code; places and counts there are ``int64``.
 """
 
 from __future__ import annotations
@@ -15,43 +16,35 @@ from numba import types
 
 from circuits.field import P
 from prover.kernels.vector import (
-    _VECTOR,
-    LANES,
+    _ODD,
     _add,
     _broadcast,
+    _constant,
+    _halves,
     _high,
     _intrinsic,
     _low,
+    _minimum,
     _pointer,
-    _shuffle,
     _subtract,
-    _wide_constant,
 )
-
-# even lanes from the first vector's high words, odd lanes from the second's
-_HIGH_WORDS = [k + 1 if k % 2 == 0 else LANES + k for k in range(LANES)]
 
 
 def _index(value: int) -> Any:
     return ir.Constant(ir.IntType(64), value)
 
 
-def _negated_times(builder: Any, a: Any, factor: tuple[Any, Any]) -> Any:
-    """-a * w / 2^32 mod p: ((a w / p mod 2^32) p - a w) / 2^32 is exact and in -p .. p.
+def _times(builder: Any, a: Any, factor: tuple[Any, Any]) -> Any:
+    """a * w mod p for any a below 2^32.
 
-    The other way round LLVM would multiply by -p, for which there is no short instruction.
+    With the quotient q = floor(a * floor(2^32 w / p) / 2^32), a w - q p is in 0 .. 2p - 1.
     """
-    weight, quotient = factor
-    taken = builder.mul(a, quotient)
-    w, p, exact = _low(builder, weight), _wide_constant(P), []
-    for half in (_low, _high):
-        product = builder.mul(half(builder, a), w)
-        exact.append(builder.sub(builder.mul(half(builder, taken), p), product))
-    even, odd = (builder.bitcast(part, _VECTOR) for part in exact)
-    out = _shuffle(builder, even, odd, _HIGH_WORDS)
-    # p more where that is negative
-    raised = builder.add(out, ir.Constant(_VECTOR, [P] * LANES))
-    return builder.select(builder.icmp_unsigned("<", out, raised), out, raised)
+    weight, ratio = factor
+    wide = _low(builder, ratio)
+    even, odd = (builder.mul(half(builder, a), wide) for half in (_low, _high))
+    quotient = _halves(builder, even, odd, _ODD)
+    rest = builder.sub(builder.mul(a, weight), builder.mul(quotient, _constant(P)))
+    return _minimum(builder, rest, builder.sub(rest, _constant(P)))
 
 
 class _Rows:
@@ -62,24 +55,33 @@ class _Rows:
 
     def __init__(self, context: Any, builder: Any, kinds: Any, values: Any, layers: int) -> None:
         self.context, self.builder, self.kinds, self.layers = context, builder, kinds, layers
-        self.x, self.at, self.step, self.table, self.quotients, self.half, self.k = values
-        self.places = [
-            builder.add(self.at, builder.mul(self.step, _index(row))) for row in range(1 << layers)
-        ]
-        self.rows = [self._load(place) for place in self.places]
+        self.values = values
+        self.table, self.ratios, self.half, self.k = values[6:]
+        self.rows = [self._load(place) for place in self._places(0)]
 
-    def _place(self, place: Any) -> Any:
-        return _pointer(self.context, self.builder, self.kinds[0], self.x, place)
+    def _places(self, first: int) -> list[Any]:
+        """Pointers to the rows of the array, place and step at arguments ``first`` and so on."""
+        builder, (array, at, step) = self.builder, self.values[first : first + 3]
+        return [
+            _pointer(
+                self.context,
+                builder,
+                self.kinds[first],
+                array,
+                builder.add(at, builder.mul(step, _index(row))),
+            )
+            for row in range(1 << self.layers)
+        ]
 
     def _load(self, place: Any) -> Any:
-        out = self.builder.load(self._place(place))
+        out = self.builder.load(place)
         out.align = 4
         return out
 
     def store(self) -> None:
-        """Put the rows back."""
-        for place, row in zip(self.places, self.rows, strict=True):
-            self.builder.store(row, self._place(place)).align = 4
+        """Put the rows where they belong."""
+        for place, row in zip(self._places(3), self.rows, strict=True):
+            self.builder.store(row, place).align = 4
 
     def twiddle(self, layer: int, row: int) -> tuple[Any, Any]:
         """The factor of a row whose bit ``layer`` is 0, in both forms, in every lane."""
@@ -88,7 +90,7 @@ class _Rows:
         within = builder.mul(self.half, _index(row % (1 << layer)))
         place = builder.add(start, within)
         words = []
-        for table, kind in ((self.table, self.kinds[3]), (self.quotients, self.kinds[4])):
+        for table, kind in ((self.table, self.kinds[6]), (self.ratios, self.kinds[7])):
             data = self.context.make_array(kind)(self.context, builder, table).data
             words.append(_broadcast(builder, builder.load(builder.gep(data, [place]))))
         return words[0], words[1]
@@ -105,9 +107,9 @@ def _generate_up(layers: int) -> Any:
         for layer in range(layers):
             for a, b in work.pairs(layer):
                 upper = work.rows[a]
-                less = _negated_times(builder, work.rows[b], work.twiddle(layer, a))
-                work.rows[a] = _subtract(builder, upper, less)
-                work.rows[b] = _add(builder, upper, less)
+                lower = _times(builder, work.rows[b], work.twiddle(layer, a))
+                work.rows[a] = _add(builder, upper, lower)
+                work.rows[b] = _subtract(builder, upper, lower)
         work.store()
         return context.get_dummy_value()
 
@@ -121,55 +123,39 @@ def _generate_down(layers: int) -> Any:
             for a, b in work.pairs(layer):
                 upper, lower = work.rows[a], work.rows[b]
                 work.rows[a] = _add(builder, upper, lower)
-                difference = _subtract(builder, lower, upper)
-                work.rows[b] = _negated_times(builder, difference, work.twiddle(layer, a))
+                # below 2 p, which the product takes
+                difference = builder.add(upper, builder.sub(_constant(P), lower))
+                work.rows[b] = _times(builder, difference, work.twiddle(layer, a))
         work.store()
         return context.get_dummy_value()
 
     return generate
 
 
-_UP = {layers: _generate_up(layers) for layers in (1, 2, 3)}
-_DOWN = {layers: _generate_down(layers) for layers in (1, 2, 3)}
+def _butterfly(generate: Any, name: str) -> Any:
+    """(x, at, step) to (y, to, leap): rows of 16 words at flat indices at, at + step, ...
+
+    ``w`` and ``ratios`` are the twiddles' tables, ``half`` and ``k`` say which of them.
+    """
+
+    def rows(
+        _typing: Any,
+        x: Any,
+        at: Any,
+        step: Any,
+        y: Any,
+        to: Any,
+        leap: Any,
+        w: Any,
+        ratios: Any,
+        half: Any,
+        k: Any,
+    ) -> Any:
+        return types.void(x, at, step, y, to, leap, w, ratios, half, k), generate
+
+    rows.__name__ = name
+    return _intrinsic(rows)
 
 
-@_intrinsic
-def up1(_typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any) -> Any:
-    """One layer on the rows at flat indices ``at`` and ``at + step`` of x, in place."""
-    return types.void(x, at, step, w, quotients, half, k), _UP[1]
-
-
-@_intrinsic
-def up2(_typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any) -> Any:
-    """Two layers on four rows."""
-    return types.void(x, at, step, w, quotients, half, k), _UP[2]
-
-
-@_intrinsic
-def up3(_typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any) -> Any:
-    """Three layers on eight rows."""
-    return types.void(x, at, step, w, quotients, half, k), _UP[3]
-
-
-@_intrinsic
-def down1(
-    _typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any
-) -> Any:
-    """One layer back."""
-    return types.void(x, at, step, w, quotients, half, k), _DOWN[1]
-
-
-@_intrinsic
-def down2(
-    _typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any
-) -> Any:
-    """Two layers back."""
-    return types.void(x, at, step, w, quotients, half, k), _DOWN[2]
-
-
-@_intrinsic
-def down3(
-    _typing: Any, x: Any, at: Any, step: Any, w: Any, quotients: Any, half: Any, k: Any
-) -> Any:
-    """Three layers back."""
-    return types.void(x, at, step, w, quotients, half, k), _DOWN[3]
+up1, up2, up3 = (_butterfly(_generate_up(layers), f"up{layers}") for layers in (1, 2, 3))
+down1, down2, down3 = (_butterfly(_generate_down(layers), f"down{layers}") for layers in (1, 2, 3))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from prover.kernels import vector
 from prover.kernels.blake2s import compress, initial_state
@@ -20,28 +21,25 @@ _ALL_ONES = np.uint32(0xFFFFFFFF)
 _WORD = np.uint64(0xFFFFFFFF)
 
 
-@njit(cache=True, parallel=True)
-def _expand(keyed: Any, out: Any) -> None:
-    """Sixteen digests at a time, all from the chaining value behind the key."""
-    for task in prange(out.shape[0] // LANES):
-        state = np.empty((8, LANES), dtype=np.uint32)
-        block = np.zeros((LANES, 16), dtype=np.uint32)
-        for k in range(8):
-            state[k, :] = keyed[k]
-        for lane in range(LANES):
-            number = np.uint64(task * LANES + lane)
-            block[lane, 0] = np.uint32(number & _WORD)
-            block[lane, 1] = np.uint32(number >> np.uint64(32))
-        vector.compress_rows(state, block, 0, _ALL_BYTES, _ALL_ONES)
-        for lane in range(LANES):
-            for k in range(8):
-                out[task * LANES + lane, k] = state[k, lane]
+@njit(cache=True)
+def digests(keyed: Any, first: int, step: int, counters: Any, out: Any) -> None:
+    """Digests number first, first + step, ..., one a lane, as the first eight rows of ``out``.
+
+    ``keyed`` is from ``keyed_state``; ``counters`` (16, 16) is zeros but for its first two rows.
+    """
+    for lane in range(LANES):
+        number = np.uint64(first + lane * step)
+        counters[0, lane] = np.uint32(number & _WORD)
+        counters[1, lane] = np.uint32(number >> np.uint64(32))
+    for k in range(8):
+        out[k, :] = keyed[k]
+    vector.compress_lanes(out, counters, 0, _ALL_BYTES, _ALL_ONES)
 
 
-def expand(seed: bytes, count: int) -> Words:
-    """``count`` digests as words (count, 8): number i hashes i, 64 bits, under the 32-byte seed.
+def keyed_state(seed: bytes) -> Words:
+    """The chaining value (8,) behind the 32-byte seed as the key, which leads to every digest.
 
-    As BLAKE2s with this key and ``EXPANSION_PERSON``. ``ValueError`` for another length of seed.
+    ``ValueError`` for another length of seed.
     """
     if len(seed) != SEED_BYTES:
         raise ValueError(f"a seed of {SEED_BYTES} bytes")
@@ -49,7 +47,11 @@ def expand(seed: bytes, count: int) -> Words:
     block[:8] = np.frombuffer(seed, dtype="<u4")
     keyed = initial_state(EXPANSION_PERSON, SEED_BYTES)
     compress(keyed, block, _KEY_BYTES, np.uint32(0))
-    out = np.empty((-(-count // LANES) * LANES, 8), dtype=np.uint32)
-    _expand(keyed, out)
-    block[:] = keyed[:] = 0  # nothing that leads to the salts stays in memory
-    return out[:count]
+    block[:] = 0
+    return keyed
+
+
+def digest(seed: bytes, number: int) -> bytes:
+    """BLAKE2s of a number, 64 bits, with this key and ``EXPANSION_PERSON``."""
+    message = number.to_bytes(8, "little")
+    return hashlib.blake2s(message, key=seed, person=EXPANSION_PERSON).digest()

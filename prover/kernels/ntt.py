@@ -2,7 +2,9 @@
 
 Layout ``x[group, row, 16]``: one cache line holds sixteen columns of a row, so every butterfly is
 one vector operation. Values are in natural order, coefficients in bit-reversed order; no pass ever
-permutes. Data is canonical, twiddles are in Montgomery form.
+permutes. A group is transformed in two passes over memory: blocks of rows that stay in the
+second-level cache, and strips of rows that lie whole blocks apart, in a buffer. Everything is
+canonical.
 """
 
 from __future__ import annotations
@@ -12,16 +14,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import get_num_threads, njit, prange
 
 from circuits.field import P, inverse, powers, root_of_unity
 from prover.kernels import butterfly, vector
 from prover.kernels.montgomery import Words, to_montgomery
 from prover.kernels.vector import LANES
 
-_BLOCK_ROWS = 1 << 12  # a quarter of a megabyte: stays in the second-level cache
-_STRIP_ROWS = 8
-_INVERSE = np.uint64(pow(P, -1, 2**32))
+BLOCK_ROWS = 1 << 12  # a quarter of a megabyte: stays in the second-level cache
+STRIP_ROWS = 16
+_PART_ROWS = 1 << 9  # half of the first-level cache
 
 
 @lru_cache(maxsize=64)
@@ -40,12 +42,12 @@ def coset_factors(log2_size: int, shift: int) -> Words:
 
 
 @lru_cache(maxsize=16)  # a megabyte each for a day
-def twiddles(log2_size: int, shift: int, inverted: bool = False) -> tuple[Words, Words]:
-    """Factors of every layer for the coset shift * <w>, w of order 2^log2_size.
+def twiddles(log2_size: int, shift: int, inverted: bool = False) -> Words:
+    """Factors of every layer for the coset shift * <w>, w of order 2^log2_size: (2, size).
 
     At h + k, h = 1, 2, 4, ..., k < h, stands shift^(size / 2h) * w^(k size / 2h), the point whose
-    square the two halves of a layer are evaluated at (or its inverse), in Montgomery form; in the
-    second table the same divided by p modulo 2^32.
+    square the two halves of a layer are evaluated at (or its inverse); in the second table
+    floor(2^32 / p) times that.
     """
     size = 1 << log2_size
     root, start = root_of_unity(log2_size), shift % P
@@ -57,63 +59,92 @@ def twiddles(log2_size: int, shift: int, inverted: bool = False) -> tuple[Words,
         table[half : 2 * half] = steps[:: size // (2 * half)] * np.uint64(start) % np.uint64(P)
         start = start * start % P
         half //= 2
-    montgomery = to_montgomery(table)
-    return montgomery, (montgomery * _INVERSE).astype(np.uint32)
+    return np.stack([table, (table << np.uint64(32)) // np.uint64(P)]).astype(np.uint32)
 
 
 @njit(cache=True)
 def _up(
-    x: Any, origin: int, count: int, unit: int, table: Any, quotients: Any, scale: int, shift: int
+    source: Any,
+    at: int,
+    pitch: int,
+    x: Any,
+    origin: int,
+    unit: int,
+    begin: int,
+    count: int,
+    table: Any,
+    scale: int,
+    shift: int,
 ) -> None:
-    """All layers that lead from single items to ``count`` of them, in place.
+    """All layers that lead from ``begin`` of an item to ``count`` of them.
 
-    Item i is the row at flat index origin + i * unit; for the twiddles it is row i * scale + shift.
+    Item i is the row at flat index at + i * pitch of ``source``, then that at origin + i * unit of
+    ``x``; for the twiddles it is row i * scale + shift.
     """
-    half = 1
+    w, ratios = table[0], table[1]
+    half = begin
     while half < count:
-        step = half * unit
+        step, leap = half * pitch, half * unit
         if 8 * half <= count:
             for base in range(0, count, 8 * half):
                 for k in range(half):
-                    at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.up3(x, at, step, table, quotients, half * scale, where)
+                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
+                    where = k * scale + shift
+                    butterfly.up3(source, a, step, x, b, leap, w, ratios, half * scale, where)
             half *= 8
         elif 4 * half <= count:
             for base in range(0, count, 4 * half):
                 for k in range(half):
-                    at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.up2(x, at, step, table, quotients, half * scale, where)
+                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
+                    where = k * scale + shift
+                    butterfly.up2(source, a, step, x, b, leap, w, ratios, half * scale, where)
             half *= 4
         else:
-            for k in range(half):
-                at, where = origin + k * unit, k * scale + shift
-                butterfly.up1(x, at, step, table, quotients, half * scale, where)
+            for base in range(0, count, 2 * half):
+                for k in range(half):
+                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
+                    where = k * scale + shift
+                    butterfly.up1(source, a, step, x, b, leap, w, ratios, half * scale, where)
             half *= 2
+        source, at, pitch = x, origin, unit
 
 
 @njit(cache=True)
 def _down(
-    x: Any, origin: int, count: int, unit: int, table: Any, quotients: Any, scale: int, shift: int
+    x: Any,
+    origin: int,
+    unit: int,
+    begin: int,
+    count: int,
+    table: Any,
+    scale: int,
+    shift: int,
 ) -> None:
-    """The inverse of ``_up``, but for the factor ``count``."""
+    """The inverse of ``_up`` in place, but for the factor ``count / begin``."""
+    w, ratios = table[0], table[1]
     half = count
-    while half > 1:
-        if half >= 8:
+    while half > begin:
+        if half >= 8 * begin:
             half //= 8
+            leap = half * unit
             for base in range(0, count, 8 * half):
                 for k in range(half):
                     at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.down3(x, at, half * unit, table, quotients, half * scale, where)
-        elif half == 4:
-            half = 1
-            for base in range(0, count, 4):
-                at = origin + base * unit
-                butterfly.down2(x, at, unit, table, quotients, scale, shift)
+                    butterfly.down3(x, at, leap, x, at, leap, w, ratios, half * scale, where)
+        elif half >= 4 * begin:
+            half //= 4
+            leap = half * unit
+            for base in range(0, count, 4 * half):
+                for k in range(half):
+                    at, where = origin + (base + k) * unit, k * scale + shift
+                    butterfly.down2(x, at, leap, x, at, leap, w, ratios, half * scale, where)
         else:
-            half = 1
-            for base in range(0, count, 2):
-                at = origin + base * unit
-                butterfly.down1(x, at, unit, table, quotients, scale, shift)
+            half //= 2
+            leap = half * unit
+            for base in range(0, count, 2 * half):
+                for k in range(half):
+                    at, where = origin + (base + k) * unit, k * scale + shift
+                    butterfly.down1(x, at, leap, x, at, leap, w, ratios, half * scale, where)
 
 
 @njit(cache=True)
@@ -123,91 +154,147 @@ def _copy_rows(source: Any, start: int, target: Any, at: int, count: int) -> Non
 
 
 @njit(cache=True)
-def _strips(x: Any, block: int, table: Any, quotients: Any, upward: bool) -> None:
-    """All layers whose halves span whole blocks, in one pass over memory.
+def blocks_up(source: Any, x: Any, table: Any) -> Any:
+    """The layers of a group (rows, 16) within blocks of rows, from ``source`` to ``x``.
 
-    Rows k, k + block, k + 2 block, ... only meet one another in these layers; a few neighbouring
-    k at a time are copied to a buffer that stays in cache.
+    The rows of a block are returned. Where they are not all, ``strip_up`` is what is left.
     """
-    parts = x.shape[0] // block
-    strip = min(_STRIP_ROWS, block)
-    unit = strip * LANES
-    buffer = np.empty((parts * strip, LANES), dtype=np.uint32)
-    for first in range(0, block, strip):
-        for part in range(parts):
-            _copy_rows(x, part * block + first, buffer, part * strip, strip)
-        for k in range(strip):
-            if upward:
-                _up(buffer, k * LANES, parts, unit, table, quotients, block, first + k)
-            else:
-                _down(buffer, k * LANES, parts, unit, table, quotients, block, first + k)
-        for part in range(parts):
-            _copy_rows(buffer, part * strip, x, part * block + first, strip)
-
-
-@njit(cache=True, parallel=True)
-def _interpolate_all(x: Any, table: Any, quotients: Any, factor: Any) -> None:
-    rows = x.shape[1]
-    block = min(rows, _BLOCK_ROWS)
-    for number in prange(x.shape[0]):
-        group = x[number]
-        if block < rows:
-            _strips(group, block, table, quotients, False)
-        for start in range(0, rows, block):
-            _down(group, start * LANES, block, LANES, table, quotients, 1, 0)
-            for row in range(start, start + block):
-                scaled = vector.multiply(vector.load(group, row * LANES), factor)
-                vector.store(group, row * LANES, scaled)
+    rows = x.shape[0]
+    block = min(rows, BLOCK_ROWS)
+    part = min(block, _PART_ROWS)
+    for start in range(0, rows, block):
+        for first in range(start * LANES, (start + block) * LANES, part * LANES):
+            _up(source, first, LANES, x, first, LANES, 1, part, table, 1, 0)
+        if part < block:
+            _up(x, start * LANES, LANES, x, start * LANES, LANES, part, block, table, 1, 0)
+    return block
 
 
 @njit(cache=True)
-def _to_values(x: Any, table: Any, quotients: Any) -> None:
-    """One group, in place."""
-    block = min(x.shape[0], _BLOCK_ROWS)
-    for start in range(0, x.shape[0], block):
-        _up(x, start * LANES, block, LANES, table, quotients, 1, 0)
-    if block < x.shape[0]:
-        _strips(x, block, table, quotients, True)
+def strip_up(x: Any, block: int, first: int, table: Any, buffer: Any) -> None:
+    """The layers between blocks, for a strip of rows of each of them, to ``buffer``.
+
+    Rows k, k + block, k + 2 block, ... only meet one another in these layers; row ``first`` + k of
+    part i goes to row i * STRIP_ROWS + k.
+    """
+    parts, unit, pitch = x.shape[0] // block, STRIP_ROWS * LANES, block * LANES
+    for k in range(STRIP_ROWS):
+        at = (first + k) * LANES
+        _up(x, at, pitch, buffer, k * LANES, unit, 1, parts, table, block, first + k)
+
+
+@njit(cache=True)
+def _group_up(source: Any, x: Any, table: Any) -> None:
+    """One group of coefficients to values; ``source`` may be ``x``."""
+    block = blocks_up(source, x, table)
+    parts = x.shape[0] // block
+    if parts > 1:
+        buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+        for first in range(0, block, STRIP_ROWS):
+            strip_up(x, block, first, table, buffer)
+            for part in range(parts):
+                _copy_rows(buffer, part * STRIP_ROWS, x, part * block + first, STRIP_ROWS)
+
+
+@njit(cache=True)
+def _group_down(x: Any, out: Any, table: Any, factor: Any) -> None:
+    """One group of values, which are lost, to coefficients times ``factor``; may be the same."""
+    rows = x.shape[0]
+    block = min(rows, BLOCK_ROWS)
+    part = min(block, _PART_ROWS)
+    parts, unit = rows // block, STRIP_ROWS * LANES
+    if parts > 1:
+        buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+        for first in range(0, block, STRIP_ROWS):
+            for number in range(parts):
+                _copy_rows(x, number * block + first, buffer, number * STRIP_ROWS, STRIP_ROWS)
+            for k in range(STRIP_ROWS):
+                _down(buffer, k * LANES, unit, 1, parts, table, block, first + k)
+            for number in range(parts):
+                _copy_rows(buffer, number * STRIP_ROWS, x, number * block + first, STRIP_ROWS)
+    for start in range(0, rows, block):
+        if part < block:
+            _down(x, start * LANES, LANES, part, block, table, 1, 0)
+        for first in range(start, start + block, part):
+            _down(x, first * LANES, LANES, 1, part, table, 1, 0)
+            for row in range(first, first + part):
+                scaled = vector.multiply(vector.load(x, row * LANES), factor)
+                vector.store(out, row * LANES, scaled)
 
 
 @njit(cache=True, parallel=True)
-def _evaluate_all(x: Any, table: Any, quotients: Any) -> None:
+def _interpolate_all(x: Any, table: Any, factor: Any) -> None:
     for group in prange(x.shape[0]):
-        _to_values(x[group], table, quotients)
+        _group_down(x[group], x[group], table, factor)
+
+
+@njit(cache=True)
+def _tiles(columns: Any, first: int, x: Any) -> None:
+    """Columns ``first`` .. ``first`` + 15 of (columns, rows) as rows of sixteen."""
+    rows = x.shape[0]
+    for row in range(0, rows - rows % LANES, LANES):
+        vector.transpose(columns, first * rows + row, rows, x, row * LANES, LANES)
+    for row in range(rows - rows % LANES, rows):
+        for lane in range(LANES):
+            x[row, lane] = columns[first + lane, row]
 
 
 @njit(cache=True, parallel=True)
-def _extend_all(coefficients: Any, out: Any, tables: Any, quotients: Any) -> None:
-    groups, rows, _ = coefficients.shape
-    block = min(rows, _BLOCK_ROWS)
-    for task in prange(groups * out.shape[0]):
-        group, coset = task // out.shape[0], task % out.shape[0]
-        target, table, other = out[coset, group], tables[coset], quotients[coset]
-        for start in range(0, rows, block):
-            _copy_rows(coefficients[group], start, target, start, block)
-            _up(target, start * LANES, block, LANES, table, other, 1, 0)
-        if block < rows:
-            _strips(target, block, table, other, True)
+def _interpolate_columns(columns: Any, groups: Any, scratch: Any, table: Any, factor: Any) -> None:
+    """``groups`` and ``columns`` are the same memory."""
+    workers = scratch.shape[0]
+    for worker in prange(workers):
+        for group in range(worker, groups.shape[0], workers):
+            _tiles(columns, group * LANES, scratch[worker])
+            _group_down(scratch[worker], groups[group], table, factor)
+
+
+@njit(cache=True, parallel=True)
+def _evaluate_all(x: Any, table: Any) -> None:
+    for group in prange(x.shape[0]):
+        _group_up(x[group], x[group], table)
+
+
+@njit(cache=True, parallel=True)
+def _extend_all(coefficients: Any, out: Any, tables: Any) -> None:
+    cosets = out.shape[0]
+    for task in prange(coefficients.shape[0] * cosets):
+        group, coset = task // cosets, task % cosets
+        _group_up(coefficients[group], out[coset, group], tables[coset])
 
 
 def evaluate(x: Words) -> None:
     """Bit-reversed coefficients to values on <w>, in place; x is (groups, rows, 16)."""
-    _evaluate_all(x, *twiddles(x.shape[1].bit_length() - 1, 1))
+    _evaluate_all(x, twiddles(x.shape[1].bit_length() - 1, 1))
+
+
+def _inverse_factors(rows: int, shift: int) -> tuple[Words, np.uint32]:
+    table = twiddles(rows.bit_length() - 1, shift, inverted=True)
+    return table, np.uint32(to_montgomery(inverse(rows)))
 
 
 def interpolate(x: Words, shift: int = 1) -> None:
     """Values on shift * <w> to bit-reversed coefficients, in place; x is (groups, rows, 16)."""
-    rows = x.shape[1]
-    factor = np.uint32(to_montgomery(inverse(rows)))
-    _interpolate_all(x, *twiddles(rows.bit_length() - 1, shift, inverted=True), factor)
+    _interpolate_all(x, *_inverse_factors(x.shape[1], shift))
 
 
-def extend(coefficients: Words, shift: int, blowup: int) -> Words:
-    """Evaluate on shift * <w_big>: out[c, group, i] sits at natural index i * blowup + c.
+def interpolate_columns(columns: Words) -> Words:
+    """Columns of values on <w>, (16 * groups, rows), as ``interpolate(to_groups(columns))``.
 
-    ``coefficients`` (groups, rows, 16) bit-reversed; returns (blowup, groups, rows, 16).
+    The result takes the memory of ``columns``, which are lost.
     """
-    return extend_cosets(coefficients, shift, blowup, range(blowup))
+    count, rows = columns.shape
+    groups = columns.reshape(count // LANES, rows, LANES)
+    scratch = np.empty((min(len(groups), get_num_threads()), rows, LANES), dtype=np.uint32)
+    _interpolate_columns(columns, groups, scratch, *_inverse_factors(rows, 1))
+    return groups
+
+
+def coset_tables(rows: int, shift: int, blowup: int, cosets: Sequence[int]) -> Words:
+    """The twiddles of some cosets, (cosets, 2, size)."""
+    log2_rows = rows.bit_length() - 1
+    step = root_of_unity(log2_rows + blowup.bit_length() - 1)
+    return np.stack([twiddles(log2_rows, shift * pow(step, c, P) % P) for c in cosets])
 
 
 def extend_cosets(
@@ -217,14 +304,15 @@ def extend_cosets(
     cosets: Sequence[int],
     out: Words | None = None,
 ) -> Words:
-    """The same for some cosets only, (cosets, groups, rows, 16); into ``out`` if given."""
+    """Evaluate on some cosets of shift * <w_big>: coset c's row i is natural index i * blowup + c.
+
+    ``coefficients`` (groups, rows, 16) bit-reversed; returns (cosets, groups, rows, 16), which is
+    ``out`` if given.
+    """
     if out is None:
         out = np.empty((len(cosets), *coefficients.shape), dtype=np.uint32)
-    log2_rows = coefficients.shape[1].bit_length() - 1
-    step = root_of_unity(log2_rows + blowup.bit_length() - 1)
-    made = [twiddles(log2_rows, shift * pow(step, c, P) % P) for c in cosets]
-    tables, quotients = (np.stack([pair[k] for pair in made]) for k in range(2))
-    _extend_all(coefficients, out, tables, quotients)
+    tables = coset_tables(coefficients.shape[1], shift, blowup, cosets)
+    _extend_all(coefficients, out, tables)
     return out
 
 

@@ -158,7 +158,7 @@ def _transpose_block(cells: Any, start: int, width: int, file: Any, place: int) 
         column = place + group * LANES * _STRIDE
         for k in range(0, whole, LANES):
             source = (group * count + start + k) * LANES
-            vector.transpose(cells, source, file, column + k, _STRIDE)
+            vector.transpose(cells, source, LANES, file, column + k, _STRIDE)
         for lane in range(LANES):
             for k in range(whole, width):
                 file[column + lane * _STRIDE + k] = cells[group, start + k, lane]
@@ -309,20 +309,28 @@ def combine(program: Program, publics: Array, alpha: Array) -> Combination:
 
 
 def evaluate(
-    program: Program, combination: Combination, trace: Words, selectors: Words, factors: Words
+    program: Program,
+    combination: Combination,
+    trace: Words,
+    selectors: Words,
+    factors: Words,
+    out: Words | None = None,
 ) -> Words:
-    """sum alpha^i C_i(x) * factor(x) over one coset: canonical (rows, 6).
+    """sum alpha^i C_i(x) * factor(x) over one coset: canonical (rows, 6); into ``out`` if given.
 
-    ``trace`` and ``selectors`` are (groups, rows, 16), ``factors`` canonical (rows,); the row after
-    the last is the first. ``ValueError`` for another shape than the program reads.
+    ``trace`` and ``selectors`` are (groups, rows, 16), ``factors`` canonical (rows,), ``out`` rows
+    of something wider; the row after the last is the first. ``ValueError`` for another shape than
+    the program reads.
     """
     count = trace.shape[1]
+    if out is None:
+        out = np.empty((count, LANES), dtype=np.uint32)[:, :DEGREE]
     whole = trace.shape == (program.trace_groups, count, LANES) and factors.shape == (count,)
+    whole = whole and out.shape == (count, DEGREE)
     public = selectors.shape[0] >= program.selector_groups and selectors.shape[1:] == (count, LANES)
     if not (whole and public):
         # compiled code indexes without bounds checks
         raise ValueError("the program reads another shape of trace, selectors or factors")
-    out = np.empty((count, DEGREE), dtype=np.uint32)
     _evaluate(
         program.code,
         program.operands,

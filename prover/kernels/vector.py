@@ -216,6 +216,26 @@ def _vectors_at(builder: Any, place: Any, count: int) -> list[Any]:
     return out
 
 
+def _generate_compression(lanes: bool) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kinds = signature.args
+        zero = ir.Constant(ir.IntType(64), 0)
+        place = _pointer(context, builder, kinds[0], values[0], zero)
+        h = _vectors_at(builder, place, 8)
+        m = _vectors_at(builder, _pointer(context, builder, kinds[1], values[1], values[2]), LANES)
+        for bit in () if lanes else (8, 4, 2, 1):
+            m = _exchange(builder, m, bit)
+        for k, vector in enumerate(_blake2s(builder, h, m, values[3], values[4])):
+            where = builder.gep(place, [ir.Constant(_WORD, k)])
+            builder.store(vector, where).align = 4
+        return context.get_dummy_value()
+
+    return generate
+
+
+_COMPRESS_ROWS, _COMPRESS_LANES = _generate_compression(False), _generate_compression(True)
+
+
 @_intrinsic
 def compress_rows(_typing: Any, state: Any, words: Any, index: Any, count: Any, final: Any) -> Any:
     """One BLAKE2s block of sixteen messages: rows of 16 words, contiguous from flat ``index``.
@@ -223,21 +243,13 @@ def compress_rows(_typing: Any, state: Any, words: Any, index: Any, count: Any, 
     ``state`` (8, 16) holds the chaining values, one message a lane; ``count`` is the bytes so far
     including these, ``final`` all ones on the last block.
     """
+    return types.void(state, words, types.intp, types.uint32, types.uint32), _COMPRESS_ROWS
 
-    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds = signature.args
-        zero = ir.Constant(ir.IntType(64), 0)
-        place = _pointer(context, builder, kinds[0], values[0], zero)
-        h = _vectors_at(builder, place, 8)
-        m = _vectors_at(builder, _pointer(context, builder, kinds[1], values[1], values[2]), LANES)
-        for bit in (8, 4, 2, 1):
-            m = _exchange(builder, m, bit)
-        for k, vector in enumerate(_blake2s(builder, h, m, values[3], values[4])):
-            where = builder.gep(place, [ir.Constant(_WORD, k)])
-            builder.store(vector, where).align = 4
-        return context.get_dummy_value()
 
-    return types.void(state, words, types.intp, types.uint32, types.uint32), generate
+@_intrinsic
+def compress_lanes(_typing: Any, state: Any, words: Any, index: Any, count: Any, final: Any) -> Any:
+    """As ``compress_rows``, but row k holds word k of all messages, one message a lane."""
+    return types.void(state, words, types.intp, types.uint32, types.uint32), _COMPRESS_LANES
 
 
 @_intrinsic
@@ -274,23 +286,29 @@ def compress_nonces(
 
 
 @_intrinsic
-def transpose(_typing: Any, array: Any, index: Any, out: Any, place: Any, stride: Any) -> Any:
-    """Sixteen rows of 16 words, contiguous from flat ``index``, as 16 columns of ``out``.
+def transpose(
+    _typing: Any, array: Any, index: Any, pitch: Any, out: Any, place: Any, stride: Any
+) -> Any:
+    """Sixteen rows of 16 words as 16 columns of ``out``.
 
-    Column k begins at flat ``place`` + k * ``stride``; both arrays C-contiguous ``uint32``.
+    Row k begins at flat ``index`` + k * ``pitch``, column k at flat ``place`` + k * ``stride``;
+    both arrays C-contiguous ``uint32``.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds = signature.args
-        source = _pointer(context, builder, kinds[0], values[0], values[1])
-        rows = _vectors_at(builder, source, LANES)
+        kinds, rows, where = signature.args, [], values[1]
+        for _ in range(LANES):
+            source = _pointer(context, builder, kinds[0], values[0], where)
+            rows += _vectors_at(builder, source, 1)
+            where = builder.add(where, values[2])
         for bit in (8, 4, 2, 1):
             rows = _exchange(builder, rows, bit)
-        where = values[3]
+        where = values[4]
         for vector in rows:
-            target = _pointer(context, builder, kinds[2], values[2], where)
+            target = _pointer(context, builder, kinds[3], values[3], where)
             builder.store(vector, target).align = 4
-            where = builder.add(where, values[4])
+            where = builder.add(where, values[5])
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, out, types.intp, types.intp), generate
+    size = types.intp
+    return types.void(array, size, size, out, size, size), generate

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from circuits.circuit import Circuit, CompiledOutcome, Trace
+from circuits.circuit import MAXIMUM_DEGREE, Circuit, CompiledOutcome, Trace
 from circuits.evaluate import interpreter
 from circuits.field import multiply
 from circuits.language import outcome_syntax as o
@@ -59,7 +59,7 @@ def check(circuit: Circuit, log: SignedLog) -> None:
     names = [constraint.name for constraint in circuit.constraints]
     assert len(names) == len(set(names))
     assert len(circuit.columns) == len(set(circuit.columns))
-    assert circuit.max_degree <= 3
+    assert circuit.max_degree <= MAXIMUM_DEGREE
     measured = log.measured(circuit)
     plain = Meaning(log.schema, Records.between(log.checkpoints, log.records), log.before)
     for outcome, total in zip(circuit.outcomes, measured.totals, strict=True):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from circuits.circuit import MAXIMUM_DEGREE
 from circuits.compile import MAXIMUM_OUTCOMES, compile_circuit
 from circuits.errors import BadInput, InputReason
 from circuits.schema import Channel, Schema
@@ -112,7 +113,7 @@ def test_a_divisor_or_spelling_is_not_part_of_the_circuit() -> None:
 
 def test_sizes() -> None:
     circuit = compile_circuit(PUMP, ("sum(flow * dt_ms)", "count(flow <= 3)"))
-    assert circuit.max_degree == 3
+    assert circuit.max_degree == MAXIMUM_DEGREE
     assert circuit.column_count == len(circuit.columns) == len(set(circuit.columns))
     names = [constraint.name for constraint in circuit.constraints]
     assert circuit.constraint_count == len(names) == len(set(names))

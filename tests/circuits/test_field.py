@@ -118,10 +118,32 @@ def test_powers_by_doubling(count: int) -> None:
     assert field.extension_powers(point, count).tolist() == expected
 
 
-def test_root_powers() -> None:
-    exponents = np.array([0, 1, 5, 255, 256, 1000], dtype=np.int64)
-    expected = [pow(field.root_of_unity(10), int(e), P) for e in exponents]
-    assert field.root_powers(10, exponents).tolist() == expected
+@pytest.mark.parametrize("log2_order", [0, 1, 10, 12, 13, 24])
+def test_root_powers(log2_order: int) -> None:
+    exponents = np.array([0, 1, 5, 4095, 4096, 4097, 2**24 - 1, 2**24 + 3], dtype=np.int64)
+    expected = [pow(field.root_of_unity(log2_order), int(e), P) for e in exponents]
+    assert field.root_powers(log2_order, exponents).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 8])
+def test_powers_of_many_elements(count: int) -> None:
+    expected = [[pow(value, k, P) for k in range(count)] for value in EDGES]
+    assert field.powers_of(words(*EDGES), count).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, 16, 17, 33, 34, 1000])
+def test_inverses_of_many_elements(count: int) -> None:
+    values = np.random.default_rng(count).integers(1, P, count, dtype=np.uint64)
+    values[: len(EDGES) - 1] = EDGES[1:][:count]
+    assert field.inverses(values).tolist() == [pow(int(value), -1, P) for value in values]
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_zero_has_no_inverse_among_others(count: int) -> None:
+    values = np.full(count, 7, dtype=np.uint64)
+    values[-1] = 0
+    with pytest.raises(ValueError, match="invertible"):
+        field.inverses(values)
 
 
 def test_extension_product_agrees_with_galois(degree_six: Any) -> None:
@@ -138,6 +160,42 @@ def test_extension_inverse_agrees_with_galois(degree_six: Any) -> None:
     for a in elements:
         expected = from_galois(degree_six(1) / to_galois(degree_six, a))
         assert field.extension_inverse(a).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [1, 50])
+def test_inverse_differences_are_inverses_of_differences(count: int) -> None:
+    points = np.random.default_rng(count).integers(0, P, count, dtype=np.uint64)
+    points[: len(EDGES)] = EDGES[:count]
+    for z in sample(40)[-3:]:
+        differences = field.subtract(field.lift(points), np.broadcast_to(z, (count, DEGREE)))
+        expected = field.extension_inverse(differences)
+        assert np.array_equal(field.inverse_differences(points, z), expected)
+
+
+def test_matrix_products_do_not_overflow() -> None:
+    terms = 2**15  # the most that are allowed, each as large as it may be
+    a = np.full((1, terms), P - 1, dtype=np.uint64)
+    b = np.full((terms, 1), 2**32 - 1, dtype=np.uint64)
+    assert field.matrix_product(a, b).tolist() == [[terms * (P - 1) * (2**32 - 1) % P]]
+    with pytest.raises(ValueError, match="overflow"):
+        field.matrix_product(
+            np.zeros((1, terms + 1), np.uint64), np.zeros((terms + 1, 1), np.uint64)
+        )
+    a, b = sample(30)[:4], sample(31)[:DEGREE]
+    expected = [
+        [sum(int(x) * int(y) for x, y in zip(row, column, strict=True)) % P for column in b.T]
+        for row in a
+    ]
+    assert field.matrix_product(a, b).tolist() == expected
+
+
+def test_multiplication_matrices_multiply() -> None:
+    elements = sample(20)
+    matrices = field.multiplication_matrix(elements)
+    assert matrices.shape == (20, DEGREE, DEGREE)
+    assert int(matrices.max()) < 2**32
+    rows = field.matrix_product(elements, matrices[4])
+    assert np.array_equal(rows, field.extension_multiply(elements, elements[4]))
 
 
 def test_extension_power_agrees_with_galois(degree_six: Any) -> None:

@@ -159,29 +159,38 @@ def columns_named(circuit: Circuit, prefix: str) -> list[int]:
     return [k for k, name in enumerate(circuit.columns) if name.startswith(prefix)]
 
 
+def bits_of(circuit: Circuit, name: str) -> int:
+    """The bits of a spelling: two for a digit, one for what is constrained to a bit."""
+    names = {constraint.name for constraint in circuit.constraints}
+    places = [circuit.columns[k] for k in columns_named(circuit, f"{name}[")]
+    assert all((f"{p} digit" in names) != (f"{p} boolean" in names) for p in places)
+    return sum(2 if f"{place} digit" in names else 1 for place in places)
+
+
 def test_no_distance_justifies_the_wrong_comparison(
     circuit: Circuit, log: SignedLog, trace: Trace
 ) -> None:
-    # every product that is possible, with every pattern of distance bits of the wrong side
-    bits = columns_named(circuit, "(a * b)@0 >= 18 distance")
-    reach = 1 << len(bits)
+    # every product that is possible, with every pattern of distance digits of the wrong side
+    reach = 1 << bits_of(circuit, "(a * b)@0 >= 18 distance")
     for product in range(7 * 15 + 1):
         difference = product - 18
         wrong = -difference - 1 if difference >= 0 else difference
         assert wrong % P >= reach
 
 
-def test_no_sign_bits_justify_the_other_bit(circuit: Circuit, log: SignedLog, trace: Trace) -> None:
+def test_no_sign_digits_justify_the_other_bit(
+    circuit: Circuit, log: SignedLog, trace: Trace
+) -> None:
     totals = log.totals(circuit)
     assert totals[4:6] == (1, 0)
     row = trace.layout.active_rows - 1
     for place in (4, 5):
         lied = tuple(1 - t if k == place else t for k, t in enumerate(totals))
         assert broken(circuit, log, trace, lied) == [(f"outcome {place} sign", row)]
-        bits = columns_named(circuit, f"outcome {place} sign bits")
+        reach = 1 << bits_of(circuit, f"outcome {place} sign digits")
         top = int(trace.columns[circuit.columns.index(f"outcome {place} top"), row + 1])
-        shifted = (top + (1 - lied[place]) * (1 << len(bits))) % P
-        assert shifted >= 1 << len(bits)  # no k bits spell it
+        shifted = (top + (1 - lied[place]) * reach) % P
+        assert shifted >= reach  # no k bits spell it
 
 
 def test_the_sign_is_constrained_both_ways_at_its_edge() -> None:
@@ -222,17 +231,17 @@ def test_a_condition_on_a_padded_slot_or_a_salt_never_counts() -> None:
             trace.columns[index, row] = 0
 
 
-def test_bits_of_a_wide_factor_are_its_only_spelling() -> None:
+def test_digits_of_a_wide_factor_are_its_only_spelling() -> None:
     schema = Schema((channel("a", 20), channel("b", 20, "1", "-9")), 100)
     circuit = compile_circuit(schema, ("sum(a * b)",))
     log = sign_log(schema, [np.array([[9, 5], [3, 1000], [2**20 - 1, 7]], dtype=np.uint64)])
     trace = reference_trace(circuit, log)
     assert broken(circuit, log, trace) == []
     wide = "b@1 + -9"
-    bits = columns_named(circuit, f"{wide} bits[")
+    digits = columns_named(circuit, f"{wide} digits[")
     for row in range(trace.columns.shape[1] - 1):
-        for index in bits[:3]:
+        for index in digits[:3]:
             trace.columns[index, row] ^= 1
-            assert (f"{wide} bits", row) in broken(circuit, log, trace)
+            assert (f"{wide} digits", row) in broken(circuit, log, trace)
             trace.columns[index, row] ^= 1
-    assert bits
+    assert len(digits) == 10

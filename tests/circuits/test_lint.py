@@ -82,7 +82,7 @@ def unread_public(builder: Builder, _log: Log) -> None:
 
 
 def unbound_bit(builder: Builder, _log: Log) -> None:
-    builder.bits("flag", 1)
+    builder.flags("flag", 1)
 
 
 def multiplied_by_zero(builder: Builder, _log: Log) -> None:
@@ -115,8 +115,8 @@ def impossible(builder: Builder, _log: Log) -> None:
 
 def high_degree(builder: Builder, log: Log) -> None:
     x = log.element(0, "x")
-    form = builder.graph.form(log.data * (x * x - x * x * x))
-    builder.constraints.append(Constraint("quartic", form, 4))
+    form = builder.graph.form(log.data * (x * x - x * x * x * x))
+    builder.constraints.append(Constraint("quintic", form, 5))
 
 
 def misstated_degree(builder: Builder, log: Log) -> None:
@@ -144,7 +144,7 @@ DEFECTS = [
     (duplicate, [("duplicate constraint", "once more")]),
     (multiple, [("duplicate constraint", "negated")]),
     (zero, [("constant constraint", "cancels")]),
-    (high_degree, [("degree too high", "quartic"), ("honest trace refused", "quartic")]),
+    (high_degree, [("degree too high", "quintic"), ("honest trace refused", "quintic")]),
     (
         misstated_degree,
         [
@@ -182,7 +182,7 @@ def test_a_forgotten_line_of_a_gadget_is_found() -> None:
     kept = tuple(c for c in circuit.constraints if c.name != "x@2 >= 17 distance")
     missing = found(replace(circuit, constraints=kept))
     assert ("free column", "x@2 >= 17 distance[0]") in missing
-    assert ("free column", "x@2 >= 17 distance[4]") in missing
+    assert ("free column", "x@2 >= 17 distance[2]") in missing
     assert {check for check, _ in missing} == {"free column"}
     kept = tuple(c for c in circuit.constraints if c.name != "outcome 0 limb 0 is public")
     assert found(replace(circuit, constraints=kept)) == [
@@ -192,7 +192,7 @@ def test_a_forgotten_line_of_a_gadget_is_found() -> None:
 
 def test_without_the_log_hash_only_the_constraints_are_looked_at() -> None:
     builder = Builder(METER)
-    builder.bits("flag", 1)
+    builder.flags("flag", 1)
     report = lint_circuit(builder.finish([]))
     assert report.findings == []
     assert report.notes == ["it does not begin with the log hash: no trace was tried"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor
 
@@ -156,50 +156,59 @@ def test_claims_add_up_to_the_rounded_whole(
 # --- another quotient -----------------------------------------------------------------------
 
 
-def columns(circuit: Circuit, name: str) -> list[int]:
-    """The columns that spell something, lowest bit first."""
-    return [k for k, c in enumerate(circuit.columns) if c.startswith(f"outcome 0 {name}[")]
+@dataclass(frozen=True)
+class Spelled:
+    """The columns that spell something, lowest digit first; the last may be a bit."""
+
+    columns: list[int]
+    bits: int
+
+    def read(self, trace: Trace, row: int) -> int:
+        return sum(int(trace.columns[c, row]) << 2 * k for k, c in enumerate(self.columns))
+
+    def write(self, trace: Trace, rows: slice | int, value: int) -> None:
+        """The low bits of a value."""
+        low = value % (1 << self.bits)
+        for k, column in enumerate(self.columns):
+            trace.columns[column, rows] = low >> 2 * k & 3
 
 
-def read(trace: Trace, bits: list[int], row: int) -> int:
-    return sum(int(trace.columns[column, row]) << k for k, column in enumerate(bits))
-
-
-def write(trace: Trace, bits: list[int], rows: slice | int, value: int) -> None:
-    """The low bits of a value."""
-    for k, column in enumerate(bits):
-        trace.columns[column, rows] = value >> k & 1
+def spelled(circuit: Circuit, name: str) -> Spelled:
+    found = [k for k, c in enumerate(circuit.columns) if c.startswith(f"outcome 0 {name}[")]
+    constraints = {constraint.name for constraint in circuit.constraints}
+    odd = bool(found) and f"{circuit.columns[found[-1]]} boolean" in constraints
+    return Spelled(found, 2 * len(found) - odd)
 
 
 def claim_others(circuit: Circuit, trace: Trace, multiples: int) -> None:
     """What a prover writes on the last active row and behind it who claims so many multiples.
 
-    The equations of the running total determine all of it but the remainder's bits, which come as
-    near to what they should spell as bits can.
+    The equations of the running total determine all of it but the remainder's digits, which come as
+    near to what they should spell as digits can.
     """
     (outcome,), row = circuit.outcomes, trace.layout.active_rows - 1
     shapes, top = outcome.limbs, circuit.columns.index("outcome 0 top")
-    limbs = [columns(circuit, f"limb {k} bits") for k in range(len(shapes) - 1)]
-    now = [read(trace, bits, row) for bits in limbs]
+    limbs = [spelled(circuit, f"limb {k} digits") for k in range(len(shapes) - 1)]
+    now = [limb.read(trace, row) for limb in limbs]
     now.append((int(trace.columns[top, row]) + P // 2) % P - P // 2)
     total = sum(value << limb.shift for value, limb in zip(now, shapes, strict=True))
     taken = limbs_of(multiples * outcome.step, shapes)
     rest = limbs_of(total - multiples * outcome.step, shapes)
     most = limbs_of(outcome.step - 1, shapes)
     carry = borrow = 0
-    for k, bits in enumerate(limbs):
-        write(trace, bits, slice(row + 1, None), rest[k])
-        carry = (now[k] + carry - taken[k] - rest[k]) >> len(bits)
+    for k, limb in enumerate(limbs):
+        limb.write(trace, slice(row + 1, None), rest[k])
+        carry = (now[k] + carry - taken[k] - rest[k]) >> limb.bits
         # nothing is added on the last row, so what spells the carry there spells 0
-        spelled = columns(circuit, f"carry {k} bits")
-        write(trace, spelled, row, carry + read(trace, spelled, -1))
+        carried = spelled(circuit, f"carry {k} digits")
+        carried.write(trace, row, carry + carried.read(trace, -1))
         room = most[k] - rest[k] - borrow
         borrow = int(room < 0)
-        write(trace, columns(circuit, f"remainder borrow {k}"), row, borrow)
-        write(trace, columns(circuit, f"remainder room {k}"), row, room)
+        spelled(circuit, f"remainder borrow {k}").write(trace, row, borrow)
+        spelled(circuit, f"remainder room {k}").write(trace, row, room)
     trace.columns[top, row + 1 :] = rest[-1] % P
-    write(trace, columns(circuit, "remainder top"), row, rest[-1])
-    write(trace, columns(circuit, "remainder top room"), row, most[-1] - rest[-1] - borrow)
+    spelled(circuit, "remainder top").write(trace, row, rest[-1])
+    spelled(circuit, "remainder top room").write(trace, row, most[-1] - rest[-1] - borrow)
 
 
 @pytest.mark.parametrize("others", [1, -1, 2, -2, 1000])
@@ -220,16 +229,17 @@ def test_no_remainder_makes_up_for_other_multiples(formula: str, total: int, oth
 
 
 @pytest.mark.parametrize("others", [1, -1])
-def test_no_bits_at_all_spell_the_remainder_of_other_multiples(others: int) -> None:
+def test_no_digits_at_all_spell_the_remainder_of_other_multiples(others: int) -> None:
     circuit, log = compile_circuit(WIDE, ("floor(count() / 3)",)), readings(10**8)
     statement = log.statement(circuit)
     trace, (true,) = opened(circuit, log, statement, None), statement.totals
     claim_others(circuit, trace, true + others)
     lied = replace(statement, totals=(true + others,))
-    bits = columns(circuit, "remainder top") + columns(circuit, "remainder top room")
-    assert len(bits) == 4
-    for spelled in range(1 << len(bits)):
-        write(trace, bits, trace.layout.active_rows - 1, spelled)
+    top, room = (spelled(circuit, f"remainder {name}") for name in ("top", "top room"))
+    assert top.bits == room.bits == 2
+    for value in range(1 << (top.bits + room.bits)):
+        top.write(trace, trace.layout.active_rows - 1, value)
+        room.write(trace, trace.layout.active_rows - 1, value >> top.bits)
         found = broken(circuit, lied, trace)
         assert found
         assert found <= {"outcome 0 remainder top", "outcome 0 remainder top room"}

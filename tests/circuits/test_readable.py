@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from circuits.builder import Builder, from_bits
+from circuits.builder import Builder
 from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
 from circuits.evaluate import interpreter
@@ -19,8 +19,8 @@ from circuits.expression import Expression
 from circuits.field import P, multiply
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.readable import (
-    boolean_columns,
     constraint_lines,
+    digit_columns,
     explain_constraints,
     joined_names,
     log_hash_constraints,
@@ -144,12 +144,12 @@ def test_every_contract_reads_as_it_is(path: Path) -> None:
 
 
 def small_forms(builder: Builder) -> st.SearchStrategy[Expression]:
-    """Random polynomials of degree 3 at most over a few columns, bits and inputs."""
+    """Random polynomials of degree 3 at most over a few columns, digits and inputs."""
     column, other = builder.column("flow>=3@0"), builder.column("top")
-    bits = builder.bits("carry bits", 5)
+    carry = builder.spelling("carry digits", 7)
     leaves = [
         column.now, column.next, other.now, builder.selector("first"), builder.public("limb 0"),
-        from_bits(bits), from_bits(bits[1:4], following=True), bits[2].now,
+        carry.now, carry.next, carry.part(2, 4), carry.columns[2].now,
     ]  # fmt: skip
     leaf = st.sampled_from(leaves)
     numbers = st.one_of(st.integers(-5, 5), st.integers(-P, P))
@@ -178,22 +178,24 @@ def texts_of(builder: Builder) -> dict[str, str]:
 
 def test_what_a_reader_sees() -> None:
     builder = Builder(METER)
-    bits = builder.bits("limb bits", 12)
+    limb = builder.spelling("limb digits", 24)
     raw = builder.column_array("raw", 2)
     x, y = builder.column("a * b"), builder.column("top")
     first, total = builder.selector("first"), builder.public("total")
-    builder.constrain("spelled", y.next - from_bits(bits) * 8 - 3)
-    builder.constrain("next", first * (from_bits(bits, following=True) - total))
-    builder.constrain("part", from_bits(bits[3:5]) + bits[9].now * 2)
-    builder.constrain("not bits", raw[0].now + raw[1].now * 2)
+    builder.constrain("spelled", y.next - limb.now * 8 - 3)
+    builder.constrain("next", first * (limb.next - total))
+    builder.constrain("part", limb.part(6, 4) + limb.columns[9].now * 2)
+    builder.constrain("not digits", raw[0].now + raw[1].now * 4)
     builder.constrain("quoted", 1 - x.now * y.now)
     builder.constrain("cube", (x.now - 1) * (x.now - 1) * (x.now - 1))
     texts = texts_of(builder)
-    assert texts["limb bits[3] boolean"] == "limb bits[3] * (limb bits[3] - 1)"
-    assert texts["spelled"] == "top' - 8 * bits(limb bits[0..11]) - 3"
-    assert texts["next"] == "first * (bits(limb bits[0..11])' - public total)"
-    assert texts["part"] == "bits(limb bits[3..4]) + 2 * limb bits[9]"
-    assert texts["not bits"] == "raw[0] + 2 * raw[1]"
+    assert texts["limb digits[3] digit"] == (
+        "limb digits[3] * (limb digits[3] - 3) * (limb digits[3] * (limb digits[3] - 3) + 2)"
+    )
+    assert texts["spelled"] == "top' - 8 * digits(limb digits[0..11]) - 3"
+    assert texts["next"] == "first * (digits(limb digits[0..11])' - public total)"
+    assert texts["part"] == "digits(limb digits[3..4]) + 2 * limb digits[9]"
+    assert texts["not digits"] == "raw[0] + 4 * raw[1]"
     assert texts["quoted"] == '1 - "a * b" * top'
     assert texts["cube"] == '("a * b" - 1)^3'
 
@@ -205,25 +207,32 @@ def test_two_things_of_one_name_are_told_apart() -> None:
     assert texts_of(builder) == {"c": "first #1 + selector first - first #2'"}
 
 
-def test_only_columns_that_are_bits_are_folded() -> None:
+def test_only_columns_that_are_digits_are_folded() -> None:
     builder = Builder(METER)
-    bits, loose = builder.bits("b", 3), builder.column_array("c", 2)
-    builder.constrain("not boolean", loose[0].now * (loose[0].now - 2))
-    builder.constrain("twice", loose[1].now * (2 * loose[1].now - 2))
+    spelling, loose = builder.spelling("b", 5), builder.column_array("c", 6)
+    flag = builder.flags("f", 1)[0]
+    x, y, z, u, v, w = (column.now for column in loose)
+    builder.constrain("not boolean", x * (x - 2))
+    builder.constrain("twice", y * (2 * y - 2))
+    builder.constrain("other digits", z * (z - 3) * (z * (z - 3) + 3))
+    builder.constrain("two columns", u * (v - 3) * (u * (v - 3) + 2))
+    builder.constrain("next row", loose[5].next * (loose[5].next - 3) * (w * (w - 3) + 2))
     circuit = builder.finish([])
-    assert boolean_columns(circuit) == {bit.index for bit in bits}
+    assert digit_columns(circuit) == {*(d.index for d in spelling.columns), flag.index}
 
 
-def test_bits_of_an_array_share_a_line() -> None:
+def test_ranges_of_an_array_share_a_line() -> None:
     builder = Builder(METER)
-    bits = builder.bits("b", 3)
-    builder.constrain("b sum", from_bits(bits) - 5)
-    single = builder.bits("s", 1)
+    spelling = builder.spelling("b", 6)
+    builder.constrain("b sum", spelling.now - 5)
+    builder.flags("f", 3)
+    single = builder.flags("s", 1)
     circuit = builder.finish([])
-    assert single[0].index == 3
+    assert single[0].index == 6
     assert constraint_lines(explain_constraints(circuit, circuit.constraints)) == [
-        "b[0..2] (3 of degree 2): x * (x - 1) for each of them",
-        "b sum (degree 1): bits(b[0..2]) - 5",
+        "b[0..2] (3 of degree 4): x * (x - 3) * (x * (x - 3) + 2) for each of them",
+        "b sum (degree 1): digits(b[0..2]) - 5",
+        "f[0..2] (3 of degree 2): x * (x - 1) for each of them",
         "s[0] boolean (degree 2): s[0] * (s[0] - 1)",
     ]
 

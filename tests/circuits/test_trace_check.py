@@ -67,12 +67,12 @@ def test_rows_are_as_the_fixture_says(circuit: Circuit, log: SignedLog, trace: T
         ("outcome 1 top", 0, 1, ("outcome 1 limb 0 starts", 0)),
         ("outcome 1 top", 5, 1, ("outcome 1 limb 0 adds", 4)),
         ("outcome 1 top", 8, 1, ("outcome 1 limb 0 is public", 7)),
-        ("outcome 0 limb 0 bits[0]", 0, 1, ("outcome 0 limb 0 starts", 0)),
-        ("outcome 0 limb 1 bits[2]", 3, 2, ("outcome 0 limb 1 bits[2] boolean", 3)),
-        ("outcome 0 carry 0 bits[0]", 9, 1, ("outcome 0 limb 0 adds", 9)),
-        ("dt_ms bits@0[4]", 4, 1, ("dt_ms bits@0", 4)),
-        ("dt_ms bits@0[23]", 9, 1, ("dt_ms bits@0", 9)),
-        ("flow@1 >= 2001 distance[0]", 0, 2, ("flow@1 >= 2001 distance[0] boolean", 0)),
+        ("outcome 0 limb 0 digits[0]", 0, 1, ("outcome 0 limb 0 starts", 0)),
+        ("outcome 0 limb 1 digits[2]", 3, 4, ("outcome 0 limb 1 digits[2] digit", 3)),
+        ("outcome 0 carry 0 digits[0]", 9, 1, ("outcome 0 limb 0 adds", 9)),
+        ("dt_ms digits@0[4]", 4, 1, ("dt_ms digits@0", 4)),
+        ("dt_ms digits@0[11]", 9, 1, ("dt_ms digits@0", 9)),
+        ("flow@1 >= 2001 distance[0]", 0, P - 1, ("flow@1 >= 2001 distance[0] digit", 0)),
     ],
 )
 def test_a_wrong_cell_is_named(

@@ -131,8 +131,8 @@ def test_the_estimate_grows_with_everything_that_costs() -> None:
 def test_shares_of_the_proving_time() -> None:
     document, printed = shown(PUMP)
     (outcome,) = document["outcomes"]
-    assert outcome["share_of_proving"] == round(182 / 331, 3)
-    assert "adds 182 columns of 331, about 55% of the proving time" in printed
+    assert outcome["share_of_proving"] == round(92 / 241, 3)
+    assert "adds 92 columns of 241, about 38% of the proving time" in printed
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -174,7 +174,9 @@ def test_the_command_prints_constraints_on_request(tmp_path: Path) -> None:
     assert "polynomial" not in plain.stdout
     explained = run("contract", "show", path, "--explain")
     assert explained.stdout.startswith(plain.stdout.rstrip("\n"))
-    limb = "dt_ms bits@0 (degree 2): (active - closing) * block[1] - bits(dt_ms bits@0[0..23])"
+    limb = (
+        "dt_ms digits@0 (degree 2): (active - closing) * block[1] - digits(dt_ms digits@0[0..11])"
+    )
     assert limb in explained.stdout
     assert "full round" not in explained.stdout
     assert "full round 1[0] (degree 3): full1[0] - " in run(

@@ -57,7 +57,7 @@ FREE = (
         "the run is full there: no inverse is needed",
     ),
     Free(
-        r"outcome \d+ ((low|high) (side|square) )?sign bits\[\d+\]",
+        r"outcome \d+ ((low|high) (side|square) )?sign digits\[\d+\]",
         "not last",
         "the sign is that of the final total",
     ),
@@ -68,7 +68,7 @@ FREE = (
     ),
     Free(r"outcome \d+ (low|high) holds", "not last", "the bits that it is made of hold at last"),
     Free(
-        r"outcome \d+ windows\S* (holds|sign bits)\[\d+\]",
+        r"outcome \d+ windows\S* (holds|sign digits)\[\d+\]",
         "not closing",
         "a window's total stands on its closing row, and only there the bit is counted",
     ),
@@ -118,7 +118,7 @@ def unnoticed_changes(
 ) -> Iterator[tuple[str, int]]:
     """Column and row of the cells which other values fit as well, those of the log hash aside.
 
-    Tried are 0, 1, p - 1, one more and random values on every row but the last one, on which no
+    Tried are 0..4, p - 1, one more and random values on every row but the last one, on which no
     constraint begins.
     """
     readers = constraints_by_column(circuit)
@@ -127,7 +127,7 @@ def unnoticed_changes(
     rows = base.rows - 1
     for column in range(COLUMN_COUNT, circuit.column_count):
         honest = trace.columns[column, :rows].astype(np.uint64)
-        ends = [np.full((1, rows), value, dtype=np.uint64) for value in (0, 1, P - 1)]
+        ends = [np.full((1, rows), value, dtype=np.uint64) for value in (*range(5), P - 1)]
         drawn = random.integers(0, P, (RANDOM_TRIES, rows), dtype=np.uint64)
         values = np.concatenate([*ends, (honest + np.uint64(1))[None] % _P, drawn])
         passed = base.passes(column, values, readers[column]) & (values != honest)

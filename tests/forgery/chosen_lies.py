@@ -7,24 +7,26 @@ from collections.abc import Callable
 from tests.forgery.claims import Contract
 from tests.forgery.following import Lie
 from tests.forgery.sheet import Sheet
-from tests.forgery.told import LAST, Told, contract
+from tests.forgery.told import LAST, Told, contract, out_of_range
 
 Place = tuple[int, int]
 
 # b: 9, 3 | 6, 12 | 1 | 14, 7 | 2, 8 | 11
 MAX, MIN = "max(b)", "min(b)"
 GREATEST, LEAST = contract(MAX), contract(MIN)
+# a: 5, 6 | 2, 7 | 1 | 4, 4 | 4, 0 | 6, of three bits
+NARROW_MAX = "max(a)"
+NARROW = contract(NARROW_MAX)
 # where a < 4: 6, 1, 8
 AMONG = contract("max(b, where=a < 4)")
 NOBODY = contract("max(b, where=a == 3)")
 NOBODY_LEAST = contract("min(b, where=a == 3)")
 
 
-def _extreme(
-    made: Contract, name: str, value: int, mark: Place | None = None, wild: str = ""
-) -> Callable[[], Lie]:
+def _extreme(made: Contract, name: str, value: int, mark: Place | None = None) -> Callable[[], Lie]:
     """Another extreme with the distances that fit; on which record it is said to stand."""
-    sign = 1 if name == MAX else -1
+    sign = 1 if name.startswith("max") else -1
+    position = made.schema.position(name[len("max(") : -1])
 
     def tell(sheet: Sheet) -> None:
         sheet.set(name, slice(None), value)
@@ -34,16 +36,16 @@ def _extreme(
             for row in range(LAST + 1):
                 weight = int(sheet.trace.slot_weights[row, slot])
                 counted = int(sheet[guard[0]][row]) if guard else weight
-                reading = int(sheet.trace.blocks[row, 4 * slot + 1])
-                distance = sheet.bits(f"{name} distance@{slot}")
-                sheet.spell(distance, row, counted * sign * (value - reading))
+                reading = int(sheet.trace.blocks[row, 4 * slot + position])
+                away = counted * sign * (value - reading)
+                sheet.spell(f"{name} distance@{slot}", row, away)
         marks = f"{name} marks"
         sheet.set(marks, slice(None), 0)
         if mark is not None:
             sheet.set(f"{name} mark@{mark[1]}[0]", mark[0], 1)
             sheet.set(marks, slice(mark[0] + 1, None), 1)
 
-    return lambda: Lie(tell, wild=wild)
+    return lambda: Lie(tell)
 
 
 def _marked_from(made: Contract, name: str, value: int, row: int) -> Callable[[], Lie]:
@@ -68,10 +70,11 @@ EXTREME_LIES = (
     Told(f"{MAX} is reached", GREATEST, _extreme(GREATEST, MAX, 15)),
     # a smaller one that stands in the log, without its distance to the greatest, or with a wild one
     Told(f"{MAX} reaches@0", GREATEST, _extreme(GREATEST, MAX, 12, (1, 1))),
-    Told(
-        f"{MAX} distance@0[2] boolean",
-        GREATEST,
-        _extreme(GREATEST, MAX, 12, (1, 1), f"{MAX} distance@0[2]"),
+    *out_of_range(
+        GREATEST, f"{MAX} distance@0", _extreme(GREATEST, MAX, 12, (1, 1)), digits=[0, 1]
+    ),
+    *out_of_range(
+        NARROW, f"{NARROW_MAX} distance@1", _extreme(NARROW, NARROW_MAX, 6, (0, 1)), bits=[1]
     ),
     # a greater one that does not count, and one that stands nowhere
     Told(f"{MAX} mark@1 counts", AMONG, _extreme(AMONG, MAX, 12, (1, 1))),

@@ -106,7 +106,7 @@ def forge(contract: Contract, lie: Lie | None = None, rows: int | None = None) -
         fill(trace)
     trace.layout = layout
     trace.columns[:COLUMN_COUNT] = honest.columns[:COLUMN_COUNT]
-    sheet = Sheet(circuit, trace, true.public_inputs(circuit), lie.wild)
+    sheet = Sheet(circuit, trace, true.public_inputs(circuit), lie.wild, lie.turns)
     statement = replace(true, totals=follow(sheet, lie))
     if true.state is not None:
         after = _rehash_state(sheet, true, lie.left)

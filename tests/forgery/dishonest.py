@@ -28,15 +28,19 @@ from circuits.field import (
     subtract,
 )
 from prover import commit as commit_module
+from prover import deep as deep_module
 from prover import prove as prove_module
 from prover import witness
 from prover.commit import ColumnCommitment, LayerCommitment, commit_columns, commit_layer
-from prover.kernels.blake2s import hash_rows, hash_words, tree_levels
+from prover.deep import deep_polynomial
+from prover.kernels.blake2s import hash_words, tree_levels
+from prover.kernels.expansion import SEED_BYTES, digest
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import divide, evaluate_columns, fold_coefficients
 from prover.randomness import random_elements
 from tests.kernel.malicious import Patch
 from verifier.kernel.fri import layer_points
+from verifier.kernel.merkle import as_words, leaf_digest
 from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Shape
 from verifier.kernel.transcript import Transcript
@@ -84,8 +88,13 @@ def _extended(made: ColumnCommitment) -> Words:
 
 
 def _recommitted(made: ColumnCommitment, extended: Words) -> ColumnCommitment:
-    levels = tree_levels(hash_rows(extended, made.columns, made.salts))
-    return replace(made, kept=dict(enumerate(extended)), levels=levels)
+    rows = extended.transpose(2, 0, 1, 3).reshape(-1, extended.shape[1] * extended.shape[3])
+    digests = [
+        leaf_digest(as_words(row[: made.columns]), digest(made.seed, index))
+        for index, row in enumerate(rows)
+    ]
+    leaves = np.frombuffer(b"".join(digests), dtype="<u4").reshape(-1, 8)
+    return replace(made, kept=dict(enumerate(extended)), levels=tree_levels(leaves))
 
 
 class TamperedTree:
@@ -113,10 +122,14 @@ class TamperedTree:
 
 
 class SwappedColumns(TamperedTree):
-    """Columns 3 and 20 change places in the tree only."""
+    """Two columns change places in the tree only."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, first: int, second: int) -> None:
+        super().__init__(patch)
+        self.both = first, second
 
     def tamper(self, extended: Words) -> None:
-        (g, i), (h, j) = _place(extended, 3), _place(extended, 20)
+        (g, i), (h, j) = (_place(extended, column) for column in self.both)
         first, second = extended[:, g, :, i].copy(), extended[:, h, :, j].copy()
         extended[:, g, :, i], extended[:, h, :, j] = second, first
 
@@ -128,33 +141,38 @@ def _place(extended: Words, column: int) -> tuple[int, int]:
 
 
 class HighDegree(TamperedTree):
-    """Column 0 has X^N - 1 added: the same trace on H, of degree N.
+    """A column has X^N - 1 added: the same trace on H, of degree N.
 
     With ``follow`` layer 0 is the true combination of what is in the tree, of high degree too.
     """
 
-    def __init__(self, patch: pytest.MonkeyPatch, *, follow: bool) -> None:
+    def __init__(self, patch: pytest.MonkeyPatch, column: int, *, follow: bool) -> None:
         super().__init__(patch)
-        self.weight = self.z = self.gz = extension(0)
+        self.column, self.weight, self.points = column, extension(0), list[Array]()
         self.rows = self.blowup = 0
         if not follow:
             return
-        deep = prove_module._deep_columns
 
         def watched(
-            coefficients: Words, gamma: Array, points: tuple[Array, Array], values: Any
+            coefficients: tuple[Words, Words],
+            next_columns: Sequence[int],
+            gamma: Array,
+            points: tuple[Array, Array],
+            *rest: Any,
         ) -> Words:
-            self.weight, (self.z, self.gz) = gamma[0], points
-            return deep(coefficients, gamma, points, values)
+            self.weight = gamma[column]
+            self.points = list(points if column in next_columns else points[:1])
+            return deep_polynomial(coefficients, next_columns, gamma, points, *rest)
 
-        patch.setattr(prove_module, "_deep_columns", watched)
+        patch.setattr(prove_module, "deep_polynomial", watched)
         patch.setattr(prove_module, "commit_layer", self.commit_layer)
 
     def tamper(self, extended: Words) -> None:
         self.blowup, _, self.rows, _ = extended.shape
+        group, lane = _place(extended, self.column)
         for coset, value in enumerate(self.vanishing().tolist()):
-            column = extended[coset, 0, :, 0].astype(np.uint64) + np.uint64(value)
-            extended[coset, 0, :, 0] = column % _P
+            column = extended[coset, group, :, lane].astype(np.uint64) + np.uint64(value)
+            extended[coset, group, :, lane] = column % _P
 
     def vanishing(self) -> Array:
         """x^N - 1 on each coset."""
@@ -167,38 +185,43 @@ class HighDegree(TamperedTree):
     def commit_layer(
         self, coefficients: Words, shift: int, blowup: int, fold: int
     ) -> LayerCommitment:
-        """Layer 0 with the column's excess divided by (x - z)(x - gz)."""
+        """Layer 0 with the column's excess divided by x - z, and x - gz where it is open there."""
         made = commit_layer(coefficients, shift, blowup, fold)
         size = self.rows * self.blowup
         if shift != GENERATOR:
             return made
         indices = np.arange(size, dtype=np.int64)
         x = lift(layer_points(0, fold, size.bit_length() - 1, indices))
-        gaps = extension_multiply(subtract(x, self.z[None]), subtract(x, self.gz[None]))
-        scaled = extension_multiply(extension_inverse(gaps), self.weight)
+        scaled = self.weight
+        for point in self.points:
+            scaled = extension_multiply(extension_inverse(subtract(x, point[None])), scaled)
         excess = scaled * self.vanishing()[indices % self.blowup][:, None] % _P
-        return _with_added(made, excess, fold)
+        return with_added(made, excess, fold)
 
 
-def _with_added(made: LayerCommitment, values: Array, fold: int) -> LayerCommitment:
+def with_added(made: LayerCommitment, values: Array, fold: int) -> LayerCommitment:
     """The layer with these natural-order values (points, 6) added."""
     arranged = values.reshape(fold, -1, DEGREE).transpose(1, 0, 2).reshape(-1, fold * DEGREE)
     leaves = add(made.leaves.astype(np.uint64), arranged).astype(np.uint32)
     return LayerCommitment(leaves, tree_levels(hash_words(leaves)))
 
 
-def high_degree(*, follow: bool) -> Patch:
+def high_degree(column: int, *, follow: bool) -> Patch:
     """See ``HighDegree``."""
 
     def lie(patch: pytest.MonkeyPatch) -> None:
-        HighDegree(patch, follow=follow)
+        HighDegree(patch, column, follow=follow)
 
     return lie
 
 
-def swapped_in_the_tree(patch: pytest.MonkeyPatch) -> None:
+def swapped_in_the_tree(first: int, second: int) -> Patch:
     """See ``SwappedColumns``."""
-    SwappedColumns(patch)
+
+    def lie(patch: pytest.MonkeyPatch) -> None:
+        SwappedColumns(patch, first, second)
+
+    return lie
 
 
 def swapped_values(patch: pytest.MonkeyPatch) -> None:
@@ -216,11 +239,11 @@ def swapped_values(patch: pytest.MonkeyPatch) -> None:
         return extension(0)
 
     patch.setattr(prove_module, "evaluate_columns", swapped)
-    patch.setattr(prove_module, "divide", without_remainder)
+    patch.setattr(deep_module, "divide", without_remainder)
 
 
 def unmasked(what: str) -> Patch:
-    """``what`` is left out: random rows, chunk masks, the mask polynomial, or salts are zero."""
+    """``what`` is left out: random rows, chunk masks, the mask polynomial, or salts are known."""
 
     def lie(patch: pytest.MonkeyPatch) -> None:
         zeros = np.zeros
@@ -233,7 +256,7 @@ def unmasked(what: str) -> Patch:
         if what == "random rows":
             patch.setattr(witness, "random_elements", lambda *s: zeros(s, np.uint32))
         elif what == "salts":
-            patch.setattr(commit_module, "random_salts", lambda n: zeros((n, 8), np.uint32))
+            patch.setattr(commit_module, "random_seed", lambda: bytes(SEED_BYTES))
         else:
             patch.setattr(prove_module, "random_elements", no_elements)
 
@@ -254,14 +277,12 @@ def loose_chunk_masks(patch: pytest.MonkeyPatch) -> None:
 
 def mask_not_added(patch: pytest.MonkeyPatch) -> None:
     """The mask polynomial is committed to and then left out of the DEEP combination."""
-    honest = prove_module._add_deep_chunks
 
-    def without(deep: Words, parts: Words, *rest: Any) -> None:
-        bare = parts.copy()
-        bare[-1] = 0
-        honest(deep, bare, *rest)
+    def without(*arguments: Any) -> Words:
+        *others, mask = arguments
+        return deep_polynomial(*[*others, np.zeros_like(mask)])
 
-    patch.setattr(prove_module, "_add_deep_chunks", without)
+    patch.setattr(prove_module, "deep_polynomial", without)
 
 
 def mask_of_high_degree(patch: pytest.MonkeyPatch) -> None:
@@ -289,7 +310,7 @@ def mask_of_high_degree(patch: pytest.MonkeyPatch) -> None:
         rows = len(coefficients)
         values = np.zeros((rows * blowup, DEGREE), dtype=np.uint64)
         values[:, 0] = np.tile(np.array(_to_the_rows(rows, blowup), dtype=np.uint64), rows)
-        return _with_added(made, values, fold)
+        return with_added(made, values, fold)
 
     patch.setattr(prove_module, "commit_columns", commit)
     patch.setattr(prove_module, "commit_layer", layer)

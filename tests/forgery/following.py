@@ -1,4 +1,4 @@
-"""What a clever prover does behind a lie: every total and bit that rests on it is made to fit.
+"""What a clever prover does behind a lie: every total and digit that rests on it is made to fit.
 
 Columns are gone through in the circuit's order. Committed and counted ones, running totals, and
 what is taken from a total at its end are computed anew from what the constraints say of the columns
@@ -27,7 +27,8 @@ class Lie:
     committed or not. Without ``opening`` no epoch opens. ``late``: the first row of the state after
     counts as one of records.
     ``left``: what is absorbed into the state after, by place, instead of what the columns carry.
-    ``wild``: a column of bits that holds something else where that helps. In running totals:
+    ``wild``: a column of digits that holds something else where that helps, of the value and
+    ``turns`` times p (``Sheet.spell``). In running totals:
     ``added``: (constraint, row) where more is added; ``carries``: (chain, limb, row) where more is
     carried, modulo p; ``kept``: (chain, row) where it does not start anew.
     """
@@ -39,6 +40,7 @@ class Lie:
     late: bool = False
     left: Mapping[int, int] = field(default_factory=dict)
     wild: str = ""
+    turns: int = 0
     added: Mapping[tuple[str, int], int] = field(default_factory=dict)
     carries: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
     kept: frozenset[tuple[str, int]] = frozenset()
@@ -48,7 +50,8 @@ def follow(sheet: Sheet, lie: Lie) -> tuple[int, ...]:
     """Make everything fit the lie; the totals that are then claimed."""
     lie.tell(sheet)
     chains, names = sheet.chains(), sheet.circuit.columns
-    first = {names.index((sheet.bits(f"{c} limb 0 bits") or [f"{c} top"])[0]): c for c in chains}
+    begins = ((sheet.spelling(f"{c} limb 0 digits") or [f"{c} top"])[0] for c in chains)
+    first = {names.index(name): c for name, c in zip(begins, chains, strict=True)}
     first_publics = _first_publics(sheet.circuit)
     for place, name in enumerate(names):
         if place in first:
@@ -104,7 +107,7 @@ def final_limb(sheet: Sheet, chain: str, number: int, *, top: bool) -> int:
     row = sheet.last + 1
     if top:
         return centred(int(sheet[f"{chain} top"][row]))
-    return sheet.spelled(sheet.bits(f"{chain} limb {number} bits"), row)
+    return sheet.spelled(f"{chain} limb {number} digits", row)
 
 
 @dataclass
@@ -165,25 +168,24 @@ class _Chain:
     def _limb(self, k: int, lowest: int) -> int:
         """Fill one limb; ``lowest`` is the least carry into it, the least one out of it returns."""
         sheet = self.sheet
-        bits = sheet.bits(f"{self.name} limb {k} bits")
-        carries = sheet.bits(f"{self.name} carry {k} bits")
-        width, running = len(bits), sheet.spelled(bits, 0)
+        limb, carries = f"{self.name} limb {k} digits", f"{self.name} carry {k} digits"
+        width, carry_bits, running = sheet.bits(limb), sheet.bits(carries), sheet.spelled(limb, 0)
         start = running
-        for name in (*bits, *carries):
+        for name in (*sheet.spelling(limb), *sheet.spelling(carries)):
             sheet[name][:] = 0
         form = sheet.circuit.graph.forms[sheet.forms[f"{self.name} limb {k} adds"]]
         lowest = centred(form.constant + lowest) >> width
         for row, amount in enumerate(self._amounts(k, lowest << width)):
-            sheet.spell(bits, row, running)
+            sheet.spell(limb, row, running)
             running = self._before(row, running, start) + amount
             lifted = (running + turn for turn in (0, P, -P))
-            possible = range(lowest << width, (lowest + (1 << len(carries))) << width)
+            possible = range(lowest << width, (lowest + (1 << carry_bits)) << width)
             running = next((value for value in lifted if value in possible), running)
             carry = running >> width if row <= sheet.last else 0
             carry += self.lie.carries.get((self.name, k, row), 0)
             sheet.spell(carries, row, centred(carry - lowest))
             running = centred(running - (carry << width))
-        sheet.spell(bits, len(sheet[bits[0]]) - 1, running)
+        sheet.spell(limb, sheet.trace.columns.shape[1] - 1, running)
         return lowest
 
     def _hold(self) -> None:
@@ -192,9 +194,9 @@ class _Chain:
             self.sheet.set(f"{self.name} limb {k} held", slice(None), value)
 
     def _sign(self) -> None:
-        """The bit, claimed or true, and the bits that justify it if any do."""
+        """The bit, claimed or true, and the digits that justify it if any do."""
         sheet, windows = self.sheet, self.resets
-        bits, holds = sheet.bits(f"{self.name} sign bits"), f"{self.name} holds[0]"
+        stem, holds = f"{self.name} sign digits", f"{self.name} holds[0]"
         rows = sorted(self.closing) if windows else [sheet.last]
         tops = [centred(int(sheet[f"{self.name} top"][row + (not windows)])) for row in rows]
         if holds in sheet:
@@ -208,7 +210,7 @@ class _Chain:
                 number = int(self.name.split()[1])
                 bit = self.lie.totals.get(number, int(top >= 0))
                 sheet.publics[self.first_publics[number]] = bit
-            sheet.spell(bits, row, centred(top + (1 - bit) * (1 << len(bits))))
+            sheet.spell(stem, row, centred(top + (1 - bit) * (1 << sheet.bits(stem))))
 
     def _claim_quotient(self) -> None:
         """The public limbs: of the true quotient, or of another."""
@@ -230,20 +232,20 @@ class _Chain:
         sheet, row = self.sheet, self.sheet.last
         for k in range(self.limbs - 1):
             stem = f"{self.name} remainder"
-            borrow, rooms = f"{stem} borrow {k}[0]", sheet.bits(f"{stem} room {k}")
-            for name in (borrow, *rooms):
+            borrow, rooms = f"{stem} borrow {k}[0]", f"{stem} room {k}"
+            for name in (borrow, *sheet.spelling(rooms)):
                 sheet[name][row] = 0
             room = sheet.residues(f"{stem} limb {k}")[row]
             sheet.set(borrow, row, int(room < 0))
             self.lie.tell(sheet)
-            room += centred(int(sheet[borrow][row])) << len(rooms)
+            room += centred(int(sheet[borrow][row])) << sheet.bits(rooms)
             sheet.spell(rooms, row, centred(room))
             self.lie.tell(sheet)
         for end in ("top", "top room"):
-            names = sheet.bits(f"{self.name} remainder {end}")
-            for name in names:
+            stem = f"{self.name} remainder {end}"
+            for name in sheet.spelling(stem):
                 sheet[name][row] = 0
-            sheet.spell(names, row, sheet.residues(f"{self.name} remainder {end}")[row])
+            sheet.spell(stem, row, sheet.residues(stem)[row])
 
 
 def _follow_product(sheet: Sheet, lie: Lie, number: int, public: int) -> None:

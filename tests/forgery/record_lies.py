@@ -1,4 +1,4 @@
-"""Lies about single records: comparisons, products, guards, bits, and the time of day."""
+"""Lies about single records: comparisons, products, guards, digits, and the time of day."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from circuits.field import inverse
+from circuits.field import P, inverse
 from circuits.schema import Schema
 from tests.circuits.logs import channel
 from tests.forgery.claims import forge, refusing
 from tests.forgery.following import Lie
 from tests.forgery.sheet import Sheet
-from tests.forgery.told import GAPS, Told, contract
-from tests.forgery.traces import CannotForge
+from tests.forgery.told import GAPS, Told, contract, out_of_range
+from tests.forgery.traces import CannotForge, digits
 
 ATTEMPTS = 400
 
@@ -29,10 +29,10 @@ def cells(values: dict[str, int], row: int) -> Callable[[Sheet], None]:
 
 
 def spelling(stem: str, row: int, value: int, more: dict[str, int] | None = None) -> Lie:
-    """Bits that spell another value, and more cells of the row."""
+    """Digits that spell another value, and more cells of the row."""
 
     def tell(sheet: Sheet) -> None:
-        sheet.spell(sheet.bits(stem), row, value)
+        sheet.spell(stem, row, value)
         cells(more or {}, row)(sheet)
 
     return Lie(tell)
@@ -43,18 +43,13 @@ AB = "(a * b)"
 PRODUCT = contract("count(a * b > 17)")
 NEAR = f"{AB}@1 >= 18"
 
-# the wild bit of a distance: the condition turned around
+# the wild digit of a distance: the condition turned around
 TURNED = f"{AB}@0 >= 18"
 
 
-def _turned(wild: str) -> Lie:
+def _turned() -> Lie:
     """12 is said to reach 18; the distance is -6."""
-
-    def tell(sheet: Sheet) -> None:
-        sheet.set(TURNED, 1, 1)
-        sheet.spell(sheet.bits(f"{TURNED} distance"), 1, 12 - 18)
-
-    return Lie(tell, wild=wild)
+    return spelling(f"{TURNED} distance", 1, 12 - 18, {TURNED: 1})
 
 
 REACH_LIES = (
@@ -62,7 +57,7 @@ REACH_LIES = (
     Told(f"{NEAR} boolean", PRODUCT, lambda: spelling(f"{NEAR} distance", 0, 1, {NEAR: 2})),
     Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 1}, 1))),
     Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 0}, 0))),
-    Told(f"{TURNED} distance[2] boolean", PRODUCT, lambda: _turned(f"{TURNED} distance[2]")),
+    *out_of_range(PRODUCT, f"{TURNED} distance", _turned, digits=range(3), bits=[3]),
 )
 
 # sums: 14, 9 | 8, 19 | 2 | 18, 11 | 6, 8 | 17
@@ -98,58 +93,69 @@ SLOT_LIES = (
 )
 
 STEPS = contract("sum(a * b * dt)")
+DT = "dt_ms digits@0"
 WIDE_SCHEMA = Schema((channel("a", 20), channel("b", 20, "1", "-9")), 100)
 WIDE_LOG = (((9, 5), (3, 1000), (2**20 - 1, 7), (777_777, 123_456)),)
 WIDE = contract("sum(a * b)", schema=WIDE_SCHEMA, windows=WIDE_LOG)
-B = "b@1 + -9 bits"
+B = "b@1 + -9 digits"
+# the same with 19 bits: the last one is by itself
+ODD_SCHEMA = Schema((channel("a", 20), channel("b", 19, "1", "-9")), 100)
+ODD = contract("sum(a * b)", schema=ODD_SCHEMA, windows=WIDE_LOG)
 
 
-def _other_parts(stem: str, place: int) -> Lie:
-    """1000 modulo p from other bits, one of them wild: what is cut from them differs.
+def _other_parts(place: int) -> Lie:
+    """1000 modulo p from other digits, one of them wild: what is cut from them differs.
 
     The first that comes to a total within its carries' range.
     """
-    names = [f"{stem}[{k}]" for k in range(20)]
+    names = [f"{B}[{k}]" for k in range(10)]
     random = np.random.default_rng(place)
     for _ in range(ATTEMPTS):
-        others = int(random.integers(0, 1 << len(names))) & ~(1 << place)
-        wild = (1000 - others) * inverse(1 << place)
-        values = {name: others >> k & 1 for k, name in enumerate(names)} | {names[place]: wild}
+        others = int(random.integers(0, 4 ** len(names))) & ~(3 << 2 * place)
+        wild = (1000 - others) * inverse(4**place)
+        values = dict(zip(names, digits(others, len(names)), strict=True)) | {names[place]: wild}
         lie = Lie(cells(values, 0))
-        if refusing(forge(WIDE, lie)) == {f"{stem}[{place}] boolean"}:
+        if refusing(forge(WIDE, lie)) == {f"{names[place]} digit"}:
             return lie
     raise CannotForge("no other parts fit")
 
 
 BIT_LIES = (
-    Told("dt_ms bits@1", STEPS, lambda: spelling("dt_ms bits@1", 0, 1001)),
+    Told(DT, STEPS, lambda: spelling(DT, 1, 501)),
     Told(B, WIDE, lambda: spelling(B, 0, 1001)),
-    Told(f"{B}[10] boolean", WIDE, lambda: _other_parts(B, 10)),
+    Told(f"{B}[5] digit", WIDE, lambda: _other_parts(5)),
+    # the true value and p, the same modulo p: what is cut from its digits differs
+    *out_of_range(WIDE, B, lambda: spelling(B, 0, 1000 + P), digits=[3, 9], turns=[0]),
+    *out_of_range(ODD, B, lambda: spelling(B, 0, 1000 + P), digits=[8], bits=[9], turns=[0]),
+    *out_of_range(STEPS, DT, lambda: spelling(DT, 2, 40 + P), digits=[6, 11], turns=[0]),
 )
 
 SEGMENTS = contract("count(a > 1)", "count(a > 3)", "count(a > 5)")
 A0 = "segments a@0"
-OFFSET, REST = f"{A0} offset[1]", f"{A0} rest[0]"
 
 
-def _segment(row: int, inside: list[int], offset: int, rest: int, wild: str = "") -> Lie:
+def _segment(row: int, inside: list[int], offset: int, rest: int) -> Lie:
     """Bits of the segments 2, 4 and 6 (0 without any), each two long, and where in it."""
 
     def tell(sheet: Sheet) -> None:
         for k, bit in enumerate(inside):
             sheet.set(f"{A0} inside[{k}]", row, bit)
-        sheet.spell(sheet.bits(f"{A0} offset"), row, offset)
-        sheet.spell(sheet.bits(f"{A0} rest"), row, rest)
+        sheet.spell(f"{A0} offset", row, offset)
+        sheet.spell(f"{A0} rest", row, rest)
 
-    return Lie(tell, wild=wild)
+    return Lie(tell)
 
 
 SEGMENT_LIES = (
     # 5 said to lie with 6 and 7; with 2 and 3; 6 in two segments at once
     Told(A0, SEGMENTS, lambda: _segment(0, [0, 0, 1], 0, 1)),
-    Told(f"{OFFSET} boolean", SEGMENTS, lambda: _segment(0, [0, 0, 1], -1, 2, OFFSET)),
+    *out_of_range(
+        SEGMENTS, f"{A0} offset", lambda: _segment(0, [0, 0, 1], -1, 2), digits=[0], bits=[1]
+    ),
     Told(f"{A0} end", SEGMENTS, lambda: _segment(0, [1, 0, 0], 3, 0)),
-    Told(f"{REST} boolean", SEGMENTS, lambda: _segment(0, [1, 0, 0], 3, -2, REST)),
+    *out_of_range(
+        SEGMENTS, f"{A0} rest", lambda: _segment(0, [1, 0, 0], 3, -2), digits=[0], bits=[1]
+    ),
     Told(f"{A0} at most one", SEGMENTS, lambda: _segment(8, [1, 1, 0], 0, 1)),
     # 1 in 2 + 4 - 6
     Told(f"{A0} inside[2] boolean", SEGMENTS, lambda: _segment(2, [1, 1, -1], 1, 0)),

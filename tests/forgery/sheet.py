@@ -11,20 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.circuit import Circuit, Trace
-from circuits.field import Array, P, inverse
-from tests.forgery.traces import centred, form_values, selector_values
+from circuits.field import Array, P
+from tests.forgery.traces import (
+    centred,
+    digits,
+    form_values,
+    selector_values,
+    spelled_bits,
+    spelling,
+)
 
 Rows = NDArray[np.uint32]
 
 
 @dataclass
 class Sheet:
-    """``publics`` as far as they are known; ``wild`` is a bit column that need not hold bits."""
+    """``publics`` as far as they are known.
+
+    ``wild`` is a digit column that need not hold a digit: where a value does not fit its columns,
+    it holds everything from its place on, of the value and ``turns`` times p.
+    """
 
     circuit: Circuit
     trace: Trace
     publics: Array
     wild: str = ""
+    turns: int = 0
     _places: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -53,12 +65,13 @@ class Sheet:
         """All selectors on all rows."""
         return selector_values(self.circuit, self.trace.layout, self.trace.columns.shape[1])
 
-    def bits(self, stem: str) -> list[str]:
+    def spelling(self, stem: str) -> list[str]:
         """The columns stem[0], stem[1], ..."""
-        count = 0
-        while f"{stem}[{count}]" in self._places:
-            count += 1
-        return [f"{stem}[{k}]" for k in range(count)]
+        return spelling(self._places, stem)
+
+    def bits(self, stem: str) -> int:
+        """How many bits these columns spell."""
+        return spelled_bits(self.forms, self.spelling(stem))
 
     def residues(self, constraint: str) -> list[int]:
         """What a constraint comes to on every row but the last, the nearest to 0 modulo p."""
@@ -71,23 +84,21 @@ class Sheet:
         """Write a value modulo p into cells of a column."""
         self[name][rows] = value % P
 
-    def spelled(self, names: Sequence[str], row: int) -> int:
-        """The integer that bit columns spell on a row."""
-        return sum(int(self[name][row]) << k for k, name in enumerate(names))
+    def spelled(self, stem: str, row: int) -> int:
+        """The integer that digit columns spell on a row."""
+        return sum(int(self[name][row]) << 2 * k for k, name in enumerate(self.spelling(stem)))
 
-    def spell(self, names: Sequence[str], row: int, value: int) -> None:
-        """Write a value as bits, or with the wild one of them what bits cannot spell.
+    def spell(self, stem: str, row: int, value: int) -> None:
+        """Write a value in digits, or with the wild one of them what digits cannot spell.
 
         Of another value that they cannot spell the low bits are written.
         """
-        if not 0 <= value < 1 << len(names) and self.wild in names:
-            place = names.index(self.wild)
-            for name in names:
-                self[name][row] = 0
-            self[self.wild][row] = value * inverse(1 << place) % P
-            return
-        for k, name in enumerate(names):
-            self[name][row] = value >> k & 1
+        names, bits = self.spelling(stem), self.bits(stem)
+        written = digits(value % (1 << bits), len(names))
+        if not 0 <= value < 1 << bits and self.wild in names:
+            written = digits(value + self.turns * P, len(names), names.index(self.wild))
+        for name, digit in zip(names, written, strict=True):
+            self[name][row] = digit
 
     def chains(self) -> dict[str, int]:
         """The running totals in the order of their columns, and how many limbs each has."""

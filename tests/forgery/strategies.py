@@ -26,12 +26,14 @@ from tests.circuits.logs import TERMS, SignedLog
 from tests.forgery.cases import Case
 from tests.forgery.traces import (
     CannotForge,
-    FreeBit,
+    FreeDigit,
     Lie,
     centred,
     complete,
+    digits,
     fill_hash,
     selector_values,
+    spelling,
 )
 
 PADDING_ROWS = 3
@@ -108,8 +110,9 @@ def traced_totals(circuit: Circuit, trace: Trace) -> tuple[int, ...]:
                 top = circuit.columns.index(f"outcome {number} top")
                 total += centred(after[top]) << limb.shift
                 continue
-            first = circuit.columns.index(f"outcome {number} limb {k} bits[0]")
-            total += sum(after[first + j] << (limb.shift + j) for j in range(limb.width))
+            names = spelling(circuit.columns, f"outcome {number} limb {k} digits")
+            first = circuit.columns.index(names[0])
+            total += sum(after[first + j] << (limb.shift + 2 * j) for j in range(len(names)))
         totals.append(int(total))
     return tuple(totals)
 
@@ -248,10 +251,13 @@ def _reading(case: Case, found: Match[str], row: int) -> int:
     return int(honest(case).trace.blocks[row, position]) - int(found["threshold"])
 
 
-def _cells(case: Case, key: str, row: int, value: int) -> dict[tuple[str, int], int]:
-    """The bits of columns key[0], key[1], ... spelling a value in one row."""
-    names = [f"{key}[{k}]" for k in range(64) if f"{key}[{k}]" in case.circuit.columns]
-    return {(name, row): value >> k & 1 for k, name in enumerate(names)}
+def _cells(
+    case: Case, key: str, row: int, value: int, wild: int | None = None
+) -> dict[tuple[str, int], int]:
+    """Columns key[0], key[1], ... spelling a value in one row: see ``digits``."""
+    names = spelling(case.circuit.columns, key)
+    spelled = digits(value, len(names), wild)
+    return {(name, row): digit for name, digit in zip(names, spelled, strict=True)}
 
 
 def _wild_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
@@ -264,22 +270,24 @@ def _wild_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
 
 
 def _wrong_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
-    """The comparison turned around; a free distance bit, where there is one, makes it add up."""
-    key, bit = found["key"], found.groupdict().get("bit")
+    """The comparison turned around; a free distance digit, where there is one, makes it add up.
+
+    The distance is negative: the digit is p - 1 or, where p is added, more than 3.
+    """
+    key, digit = found["key"], found.groupdict().get("digit")
     for row in _full_rows(case):
         gap = _reading(case, found, row)
         holds = int(gap < 0)
         cells = {(key, row): holds}
-        if bit is not None:
-            distance = holds * (2 * gap + 1) - gap - 1
-            cells |= _cells(case, f"{key} distance", row, 0)
-            cells[f"{key} distance[{bit}]", row] = distance * inverse(1 << int(bit)) % P
+        if digit is not None:
+            distance = holds * (2 * gap + 1) - gap - 1 + row % 2 * P
+            cells |= _cells(case, f"{key} distance", row, distance, int(digit))
         yield partial(build, case, Lie(cells=cells))
 
 
 def _other_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:
     """A time step one more or one less than the record's."""
-    key = f"dt_ms bits@{found['slot']}"
+    key = f"dt_ms digits@{found['slot']}"
     for row in _full_rows(case):
         cells = _cells(case, key, row, _time_step(case, int(found["slot"]), row) ^ 1)
         yield partial(build, case, Lie(cells=cells))
@@ -291,15 +299,22 @@ def _time_step(case: Case, slot: int, row: int) -> int:
 
 
 def _wild_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:
-    """The same time step modulo p from other bits: its parts have other products."""
-    slot, free = int(found["slot"]), int(found["bit"])
+    """The same time step modulo p from other digits: its parts have other products.
+
+    First the digits of the step and p, then any with one that makes it add up.
+    """
+    slot, free = int(found["slot"]), int(found["digit"])
+    key = f"dt_ms digits@{slot}"
+    for row in _full_rows(case):
+        cells = _cells(case, key, row, _time_step(case, slot, row) + P, free)
+        yield partial(build, case, Lie(cells=cells))
     random = np.random.default_rng(slot * DT_BITS + free)
     while True:
         row = int(random.choice(_full_rows(case)))
-        others = int(random.integers(0, 1 << DT_BITS)) & ~(1 << free)
-        cells = _cells(case, f"dt_ms bits@{slot}", row, others)
+        others = int(random.integers(0, 1 << DT_BITS)) & ~(3 << 2 * free)
+        cells = _cells(case, key, row, others)
         rest = _time_step(case, slot, row) - others
-        cells[f"dt_ms bits@{slot}[{free}]", row] = rest * inverse(1 << free) % P
+        cells[f"{key}[{free}]", row] = rest * inverse(4**free) % P
         yield partial(build, case, Lie(cells=cells))
 
 
@@ -328,8 +343,9 @@ def _wrong_public(case: Case, found: Match[str]) -> Iterator[Attempt]:
 
 def _wild_sum(case: Case, found: Match[str]) -> Iterator[Attempt]:
     """A running total that wraps around p."""
-    outcome, what, limb, bit = found.groups()
-    return _lies(case, Lie(free_bit=FreeBit(int(outcome), int(limb), int(bit), what == "carry")))
+    outcome, what, limb, digit = found.groups()
+    free = FreeDigit(int(outcome), int(limb), int(digit), what == "carry")
+    return _lies(case, Lie(free_digit=free))
 
 
 _KEY = r"(?P<key>(?P<channel>\w+)@(?P<slot>\d+) >= (?P<threshold>\d+))"
@@ -341,11 +357,11 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
     (r"last row active", _counted_salt),
     (r"padding of slot (\d+)\[(\d+)\]", _filled_padding),
     (_KEY + r" boolean", _wild_comparison),
-    (_KEY + r" distance(\[(?P<bit>\d+)\] boolean)?", _wrong_comparison),
-    (r"dt_ms bits@(?P<slot>\d+)", _other_time_step),
-    (r"dt_ms bits@(?P<slot>\d+)\[(?P<bit>\d+)\] boolean", _wild_time_step),
+    (_KEY + r" distance(\[(?P<digit>\d+)\] (digit|boolean))?", _wrong_comparison),
+    (r"dt_ms digits@(?P<slot>\d+)", _other_time_step),
+    (r"dt_ms digits@(?P<slot>\d+)\[(?P<digit>\d+)\] digit", _wild_time_step),
     (r"outcome \d+ limb \d+ adds", _wrong_addition),
     (r"outcome (\d+) limb (\d+) starts", _wrong_start),
     (r"outcome (\d+) limb (\d+) is public", _wrong_public),
-    (r"outcome (\d+) (limb|carry) (\d+) bits\[(\d+)\] boolean", _wild_sum),
+    (r"outcome (\d+) (limb|carry) (\d+) digits\[(\d+)\] (?:digit|boolean)", _wild_sum),
 )

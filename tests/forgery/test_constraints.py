@@ -87,12 +87,14 @@ def test_every_constraint_is_needed(case: Case, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.long
-def test_free_bits_of_a_narrow_sum_wrap_over_many_rows(capsys: pytest.CaptureFixture[str]) -> None:
+def test_free_digits_of_a_narrow_sum_wrap_over_many_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     # here no single row's carry comes near p: the excess is spread over 2^12 rows and more
     assert honest(MANY_ROWS).trace.columns.shape[1] > 2**12
-    bits = [n for n in names(MANY_ROWS) if re.search(r"(limb|carry) \d+ bits", n)]
-    passed = check_needed(MANY_ROWS, bits)
-    assert len(passed) == 2
+    digits = [n for n in names(MANY_ROWS) if re.search(r"(limb|carry) \d+ digits", n)]
+    passed = check_needed(MANY_ROWS, digits)
+    assert len(passed) == 3  # the limb's last one is a bit
     say(capsys, MANY_ROWS, passed)
 
 
@@ -108,7 +110,7 @@ def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
     for name in case.circuit.columns:  # the padding row's readings are zero: below every threshold
         found = re.fullmatch(r"\w+@\d+ >= (\d+) distance\[(\d+)\]", name)
         if found:
-            cells[name, after] = (int(found[1]) - 1) >> int(found[2]) & 1
+            cells[name, after] = (int(found[1]) - 1) >> 2 * int(found[2]) & 3
     forgery = build(case, Lie(active={after: 1}, cells=cells))
     assert failing(case.circuit, forgery.trace, forgery.statement) == NOT_NEEDED
     assert forgery.statement == honest(case).statement
@@ -120,9 +122,10 @@ def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
 PROVED = (
     (0, "full round 3[5]"),
     (0, "flow@1 >= 200000 boolean"),
-    (0, "dt_ms bits@2[9] boolean"),
-    (0, "outcome 0 carry 1 bits[3] boolean"),
-    (1, "outcome 0 limb 0 bits[4] boolean"),
+    (0, "dt_ms digits@2[9] digit"),
+    (0, "outcome 0 carry 1 digits[3] digit"),
+    (0, "outcome 0 limb 2 digits[10] boolean"),
+    (1, "outcome 0 limb 0 digits[4] digit"),
     (1, "padding of slot 1[2]"),
     (2, "active never rises"),
     (3, "chain_out[7]"),
@@ -132,8 +135,10 @@ PROVED_LONG = (
     (0, "chain_in[0]"),
     (0, "chain flows[4]"),
     (0, "flow@3 >= 100001 distance"),
-    (0, "flow@2 >= 100001 distance[3] boolean"),
-    (1, "dt_ms bits@1"),
+    (0, "flow@2 >= 100001 distance[3] digit"),
+    (1, "outcome 0 carry 0 digits[8] boolean"),
+    (3, "x@1 >= 8 distance[1] boolean"),
+    (1, "dt_ms digits@1"),
     (1, "outcome 0 limb 1 adds"),
     (1, "outcome 1 limb 0 starts"),
     (1, "outcome 1 limb 1 is public"),

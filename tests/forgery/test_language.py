@@ -13,8 +13,9 @@ import pytest
 
 from circuits.errors import Reason
 from circuits.field import P, inverse
+from circuits.gadgets.log_hash import COLUMN_COUNT
 from tests.forgery import chosen_lies, record_lies, state_lies, total_lies
-from tests.forgery.cells import FREE, free_cells
+from tests.forgery.cells import FREE, constraints_by_column, free_cells
 from tests.forgery.claims import Contract, forge, refusing
 from tests.forgery.following import Lie
 from tests.forgery.proofs import check_refused, usable_rows, with_random_rows
@@ -30,6 +31,7 @@ from tests.forgery.told import (
     contract,
     each,
 )
+from tests.forgery.traces import form_values
 
 LIES = (
     *record_lies.REACH_LIES,
@@ -65,24 +67,37 @@ MIXED = (
 _CHOSEN = r"(max|min)\(\w+\)\**"
 _EDGE = r"(first|last)\(\w+\)\**"
 _TOTAL = r"outcome \d+( windows\S*| (low|high) (side|square)| ((low|high) )?times [ns])?"
+# what spells an integer: every column but the last one of an odd width is a digit
+SPELLED = (
+    r".+ >= -?\d+ distance",
+    r".+@\d+ .*digits",
+    r"segments \w+@\d+ offset",
+    r"segments \w+@\d+ rest",
+    _CHOSEN + r" distance@\d+",
+    _TOTAL + r" limb \d+ digits",
+    _TOTAL + r" carry \d+ digits",
+    _TOTAL + r" sign digits",
+    r"outcome \d+ remainder room \d+",
+    r"outcome \d+ remainder top",
+    r"outcome \d+ remainder top room",
+)
 # every kind has a lie that only a constraint of this kind refuses
 NEEDED = (
+    r"dt_ms digits@\d+",
+    r"dt_ms digits@\d+\[\d+\] digit",
+    *(stem + r"\[\d+\] digit" for stem in SPELLED),
+    *(stem + r"\[\d+\] boolean" for stem in SPELLED),
     r".+ >= -?\d+ boolean",
     r".+ >= -?\d+ distance",
-    r".+ >= -?\d+ distance\[\d+\] boolean",
     r".+ == -?\d+ only if",
     r".+ == -?\d+ if",
     r".+ committed",
     r".+ counted",
-    r"dt_ms bits@\d+",
-    r".+@\d+ .*bits",
-    r".+@\d+ .*bits\[\d+\] boolean",
+    r".+@\d+ .*digits",
     r"segments \w+@\d+",
     r"segments \w+@\d+ end",
     r"segments \w+@\d+ at most one",
     r"segments \w+@\d+ inside\[\d+\] boolean",
-    r"segments \w+@\d+ offset\[\d+\] boolean",
-    r"segments \w+@\d+ rest\[\d+\] boolean",
     r"time of day \d+ \d+ within a window",
     r"time of day \d+ \d+ by its start",
     r"rising\(.+\) enters",
@@ -102,28 +117,21 @@ NEEDED = (
     _CHOSEN + r" reaches@\d+",
     _CHOSEN + r" mark@\d+ counts",
     _CHOSEN + r" mark@\d+ equals",
-    _CHOSEN + r" distance@\d+\[\d+\] boolean",
     _EDGE + r" starts",
     _EDGE + r" slot \d+",
     r"first\(\w+\)\** found starts",
     r"first\(\w+\)\** found slot \d+",
-    _TOTAL + r" limb \d+ bits\[\d+\] boolean",
-    _TOTAL + r" carry \d+ bits\[\d+\] boolean",
     _TOTAL + r" limb \d+ adds",
     _TOTAL + r" limb \d+ starts",
     r"outcome \d+ limb \d+ is public",
     _TOTAL + r" limb \d+ is constant",
     _TOTAL + r" limb \d+ is held",
     _TOTAL + r" sign",
-    _TOTAL + r" sign bits\[\d+\] boolean",
     r"outcome \d+ windows\S* holds\[\d+\] boolean",
     r"outcome \d+ remainder limb \d+",
     r"outcome \d+ remainder borrow \d+\[\d+\] boolean",
-    r"outcome \d+ remainder room \d+\[\d+\] boolean",
     r"outcome \d+ remainder top",
-    r"outcome \d+ remainder top\[\d+\] boolean",
     r"outcome \d+ remainder top room",
-    r"outcome \d+ remainder top room\[\d+\] boolean",
     r"outcome \d+ side \d",
     r"outcome \d+ holds",
 )
@@ -141,7 +149,6 @@ ELSEWHERE = {
     r"(full|partial) round .+|chain_out\[\d\]|active never rises|last row active|padding of .+": (
         "tests/forgery/test_constraints.py"
     ),
-    r"dt_ms bits@\d+\[\d+\] boolean": "tests/forgery/test_constraints.py",
     r"chain flows\[\d\]|chain_in\[\d\]|chain_before\[\d\]|state_out\[\d\]": (
         "tests/circuits/test_state_gadgets.py and tests/forgery/test_constraints.py"
     ),
@@ -167,6 +174,28 @@ def test_every_kind_is_refused_by_itself_or_known_not_to_matter() -> None:
         kind for made in CONTRACTS for c in made.circuit.constraints for kind in kinds(c.name)
     }
     assert occurring == {*NEEDED, *NOT_NEEDED, *ELSEWHERE}
+
+
+def test_a_digit_is_0_to_3_and_nothing_else() -> None:
+    """A polynomial of degree d in one column vanishes at these d values and so nowhere else."""
+    for made in (*CONTRACTS, *MIXED):
+        circuit = made.circuit
+        readers = constraints_by_column(circuit)
+        by_name = {c.name: c for c in circuit.constraints}
+        arrays = [k for k, n in enumerate(circuit.columns[COLUMN_COUNT:], COLUMN_COUNT) if "[" in n]
+        tried = np.arange(5, dtype=np.uint64)
+        for k in arrays:
+            name = circuit.columns[k]
+            kind, last = ("digit", 3) if f"{name} digit" in by_name else ("boolean", 1)
+            constraint = by_name[f"{name} {kind}"]
+            columns = np.zeros((circuit.column_count, len(tried) + 1), dtype=np.uint64)
+            columns[k, :-1] = tried
+            no_selectors = np.zeros((len(circuit.selectors), len(tried) + 1), dtype=np.uint64)
+            values = form_values(circuit, constraint.form, columns, no_selectors)
+            assert ((values == 0) == (tried <= last)).all(), name
+            assert constraint.degree == last + 1
+            readings = [of for of, forms in enumerate(readers) if constraint.form in forms]
+            assert readings == [k]
 
 
 def test_every_rule_about_free_cells_is_used() -> None:
@@ -210,6 +239,7 @@ def told_together(first: Lie, second: Lie) -> Lie:
         first.late or second.late,
         {**first.left, **second.left},
         second.wild or first.wild,
+        second.turns if second.wild else first.turns,
         {**first.added, **second.added},
         {**first.carries, **second.carries},
         first.kept | second.kept,
@@ -232,7 +262,7 @@ def test_no_two_lies_cover_for_each_other() -> None:
 
 def random_lie(made: Contract, random: np.random.Generator) -> Lie:
     """A few cells near each other, and sometimes another claim."""
-    settled = re.compile(r".* ((limb|carry) \d+ bits\[\d+\]|top|sign bits\[\d+\]|remainder .+)")
+    settled = re.compile(r".* ((limb|carry|sign)( \d+)? digits\[\d+\]|top|remainder .+)")
     names = [name for name in made.circuit.columns[149:] if not settled.fullmatch(name)]
     rows = forge(made).trace.columns.shape[1] - 1
     at = int(random.integers(rows))
@@ -240,7 +270,7 @@ def random_lie(made: Contract, random: np.random.Generator) -> Lie:
     for _ in range(int(random.integers(1, 5)) if names else 0):
         row = min(max(at + int(random.choice([0, 0, 0, 1, -1])), 0), rows - 1)
         places: list[int | slice] = [row, row, row, slice(row, None), slice(None)]
-        values = [0, 1, 2, P - 1, int(random.integers(16)), int(random.integers(P))]
+        values = [0, 1, 2, 3, 4, P - 1, int(random.integers(16)), int(random.integers(P))]
         cells.append(
             (
                 str(random.choice(names)),
@@ -300,6 +330,8 @@ PROVED = (
     first_of(total_lies.WINDOW_LIES, "outcome 0 windows sign"),
     first_of(total_lies.WINDOW_LIES, "outcome 0 windows limb 0 adds"),
     first_of(total_lies.SPREAD_LIES, "outcome 0 high square sign"),
+    first_of(total_lies.SIGN_LIES, "outcome 0 limb 0 digits[9] digit"),
+    first_of(record_lies.BIT_LIES, "b@1 + -9 digits[9] boolean"),
 )
 PROVED_LONG = (
     first_of(state_lies.CARRIED_LIES, "row after last inactive"),
@@ -308,7 +340,9 @@ PROVED_LONG = (
     first_of(record_lies.TIME_LIES, "time of day 1 3 by its start"),
     first_of(total_lies.FLOOR_LIES, "outcome 0 remainder limb 0"),
     first_of(total_lies.FLOOR_LIES, "outcome 0 remainder borrow 0[0] boolean"),
-    first_of(total_lies.SIGN_LIES, "outcome 0 limb 0 bits[5] boolean"),
+    first_of(total_lies.SIGN_LIES, "outcome 0 limb 0 digits[5] digit"),
+    first_of(total_lies.SIGN_LIES, "outcome 0 sign digits[13] boolean"),
+    first_of(record_lies.BIT_LIES, "dt_ms digits@0[11] digit"),
     first_of(total_lies.HELD_TOTAL_LIES, "outcome 0 times n limb 0 is held"),
     first_of(total_lies.SPREAD_LIES, "outcome 0 holds"),
     first_of(chosen_lies.EDGE_LIES, "first(b) found slot 0"),

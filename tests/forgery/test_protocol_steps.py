@@ -38,10 +38,13 @@ from verifier.kernel.parameters import PARAMETER_SETS
 from verifier.kernel.proof import Shape
 from verifier.kernel.verify import proof_shape, verify
 
+# a column of the chain, which goes on on the next row, and one of a round
+NEXT, ALONE = 3, 20
+
 
 def swapped_columns(trace: Trace) -> None:
     """Two columns change places everywhere."""
-    trace.columns[[3, 20]] = trace.columns[[20, 3]]
+    trace.columns[[NEXT, ALONE]] = trace.columns[[ALONE, NEXT]]
 
 
 def undeclared_row(trace: Trace) -> None:
@@ -67,18 +70,33 @@ LIES: dict[str, tuple[Patch, Reason]] = {
         dishonest.another_trace(swapped_columns),
         Reason.PROOF_CONSTRAINTS,
     ),
-    "columns swapped in the tree": (dishonest.swapped_in_the_tree, Reason.PROOF_DEEP),
+    "columns swapped in the tree": (
+        dishonest.swapped_in_the_tree(NEXT, ALONE),
+        Reason.PROOF_DEEP,
+    ),
+    "columns open at z alone swapped in the tree": (
+        dishonest.swapped_in_the_tree(ALONE, ALONE + 1),
+        Reason.PROOF_DEEP,
+    ),
     "columns swapped at z": (dishonest.swapped_values, Reason.PROOF_CONSTRAINTS),
     "last row declared padding": (
         dishonest.another_trace(undeclared_row),
         Reason.PROOF_CONSTRAINTS,
     ),
     "column of degree N, combination of degree N - 1": (
-        high_degree(follow=False),
+        high_degree(NEXT, follow=False),
         Reason.PROOF_DEEP,
     ),
     "column of degree N, combination as it is": (
-        high_degree(follow=True),
+        high_degree(NEXT, follow=True),
+        Reason.PROOF_FRI_FINAL,
+    ),
+    "column open at z alone of degree N, combination of degree N - 1": (
+        high_degree(ALONE, follow=False),
+        Reason.PROOF_DEEP,
+    ),
+    "column open at z alone of degree N, combination as it is": (
+        high_degree(ALONE, follow=True),
         Reason.PROOF_FRI_FINAL,
     ),
     "mask polynomial of degree N": (dishonest.mask_of_high_degree, Reason.PROOF_FRI_FINAL),
@@ -127,11 +145,12 @@ def test_a_lie_in_one_step(made: Made, name: str) -> None:
 @pytest.mark.parametrize(
     ("lie", "reason"),
     [
-        (high_degree(follow=True), Reason.PROOF_FRI_FOLD),
+        (high_degree(NEXT, follow=True), Reason.PROOF_FRI_FOLD),
+        (high_degree(ALONE, follow=True), Reason.PROOF_FRI_FOLD),
         (dishonest.mask_of_high_degree, Reason.PROOF_FRI_FOLD),
         (final_polynomial(without_last), Reason.PROOF_FRI_FINAL),
     ],
-    ids=["column", "mask", "final polynomial"],
+    ids=["column", "column open at z alone", "mask", "final polynomial"],
 )
 def test_high_degree_with_more_layers(folded: Made, lie: Patch, reason: Reason) -> None:
     proof = prove_lying(folded.circuit, folded.statement, folded.windows, lie)
@@ -155,11 +174,15 @@ def test_the_control_without_a_lie(made: Made, folded: Made) -> None:
 def test_the_control_of_tampered_trees(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     # the trees are rebuilt with nothing changed in them
     monkeypatch.setattr(dishonest.SwappedColumns, "tamper", lambda *_: None)
-    proof = prove_lying(made.circuit, made.statement, made.windows, dishonest.swapped_in_the_tree)
-    made.with_proof(proof).verify()
+    assert {NEXT, ALONE, ALONE + 1} & set(made.circuit.next_columns) == {NEXT}
     monkeypatch.setattr(dishonest.HighDegree, "vanishing", lambda _: np.zeros(8, dtype=np.uint64))
-    proof = prove_lying(made.circuit, made.statement, made.windows, high_degree(follow=True))
-    made.with_proof(proof).verify()
+    for lie in (
+        dishonest.swapped_in_the_tree(NEXT, ALONE),
+        high_degree(NEXT, follow=True),
+        high_degree(ALONE, follow=True),
+    ):
+        proof = prove_lying(made.circuit, made.statement, made.windows, lie)
+        made.with_proof(proof).verify()
     monkeypatch.setattr(dishonest, "_to_the_rows", lambda _rows, blowup: [0] * blowup)
     proof = prove_lying(made.circuit, made.statement, made.windows, dishonest.mask_of_high_degree)
     made.with_proof(proof).verify()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 
@@ -46,6 +47,32 @@ class Told:
     constraint: str
     contract: Contract
     lie: Callable[[], Lie]
+
+
+def out_of_range(
+    made: Contract,
+    stem: str,
+    lie: Callable[[], Lie],
+    *,
+    digits: Sequence[int] = (),
+    bits: Sequence[int] = (),
+    turns: Sequence[int] = (0, 1),
+) -> tuple[Told, ...]:
+    """A lie that columns cannot spell, made to fit by each of these columns in turn.
+
+    What is less than 0 is spelled once as it is, with p - 1 or a little less in that column, and
+    once with p added, which takes far more than 3; in the lowest column these are the same.
+    """
+    ranges = [*((k, "digit") for k in digits), *((k, "boolean") for k in bits)]
+    return tuple(
+        Told(f"{stem}[{k}] {kind}", made, partial(_wild, lie, f"{stem}[{k}]", turn))
+        for k, kind in ranges
+        for turn in (turns if k else turns[:1])
+    )
+
+
+def _wild(lie: Callable[[], Lie], column: str, turns: int) -> Lie:
+    return replace(lie(), wild=column, turns=turns)
 
 
 def each(lies: Sequence[Told]) -> pytest.MarkDecorator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from circuits.chain import ROLE_CONSTANTS, Role
 from circuits.circuit import Circuit, Trace
 from circuits.expression import AtomKind
-from circuits.field import Array, P, inverse
+from circuits.field import Array, P
 from circuits.gadgets.log_hash import HALF
 from circuits.layout import Layout
 from circuits.poseidon import FULL_ROUNDS_EACH_SIDE, MDS, PARTIAL_ROUNDS
@@ -25,15 +25,15 @@ class CannotForge(Exception):
 
 
 @dataclass(frozen=True)
-class FreeBit:
-    """A bit column without its booleanity: ``column`` bit ``bit`` of a limb or of its carry.
+class FreeDigit:
+    """A digit column without its range: ``digit`` of a limb or of its carry.
 
     The running total of ``limb`` of ``outcome`` is made p larger, which the field does not see.
     """
 
     outcome: int
     limb: int
-    bit: int
+    digit: int
     of_carry: bool
 
 
@@ -53,13 +53,38 @@ class Lie:
     cells: dict[tuple[str, int], int] = field(default_factory=dict)
     increment: tuple[str, int] | None = None
     start: tuple[int, int] | None = None
-    free_bit: FreeBit | None = None
+    free_digit: FreeDigit | None = None
 
 
 def centred(value: int) -> int:
     """The representative of least magnitude."""
     value %= P
     return value - P if value > P // 2 else value
+
+
+def spelling(columns: Collection[str], stem: str) -> list[str]:
+    """The columns stem[0], stem[1], ..."""
+    count = 0
+    while f"{stem}[{count}]" in columns:
+        count += 1
+    return [f"{stem}[{k}]" for k in range(count)]
+
+
+def spelled_bits(constraints: Collection[str], names: Sequence[str]) -> int:
+    """How many bits these columns spell: two each, but one in the last of an odd width."""
+    odd = bool(names) and f"{names[-1]} boolean" in constraints
+    return 2 * len(names) - odd
+
+
+def digits(value: int, count: int, wild: int | None = None) -> list[int]:
+    """The ``count`` lowest digits of a value, lowest first.
+
+    A ``wild`` one holds everything from its place on, modulo p, and those above it are 0.
+    """
+    out = [value >> 2 * k & 3 for k in range(count)]
+    if wild is not None:
+        out[wild:] = [(value >> 2 * wild) % P, *[0] * (count - wild - 1)]
+    return out
 
 
 def selector_values(circuit: Circuit, layout: Layout, rows: int) -> Array:
@@ -159,24 +184,21 @@ def complete(circuit: Circuit, trace: Trace, lie: Lie) -> None:
         _fill_sum(circuit, trace, outcome, lie)
 
 
-def _columns(circuit: Circuit, stem: str) -> list[int]:
-    pattern = re.compile(re.escape(stem) + r"\[\d+\]")
-    return [k for k, name in enumerate(circuit.columns) if pattern.fullmatch(name)]
-
-
 def _fill_sum(circuit: Circuit, trace: Trace, outcome: int, lie: Lie) -> None:
     """Limbs, carries and top of one outcome, from what its constraints say each row adds."""
     columns = trace.columns.astype(np.uint64)
     selectors = selector_values(circuit, trace.layout, columns.shape[1])
     forms = {c.name: c.form for c in circuit.constraints}
+    places = {name: k for k, name in enumerate(circuit.columns)}
     limbs = circuit.outcomes[outcome].limbs
     lowest = 0
     for k, limb in enumerate(limbs):
-        bits = _columns(circuit, f"outcome {outcome} limb {k} bits")
-        carries = _columns(circuit, f"outcome {outcome} carry {k} bits")
-        top = circuit.columns.index(f"outcome {outcome} top")
+        names = spelling(places, f"outcome {outcome} limb {k} digits")
+        carry_names = spelling(places, f"outcome {outcome} carry {k} digits")
+        cells, carries = ([places[n] for n in each] for each in (names, carry_names))
+        top = places[f"outcome {outcome} top"]
         name = f"outcome {outcome} limb {k} adds"
-        columns[[*bits, *carries] if limb.width else top] = 0
+        columns[[*cells, *carries] if limb.width else top] = 0
         constant = circuit.graph.forms[forms[name]].constant
         values = form_values(circuit, forms[name], columns, selectors).astype(object)
         start = int(lie.start == (outcome, k))
@@ -191,8 +213,9 @@ def _fill_sum(circuit: Circuit, trace: Trace, outcome: int, lie: Lie) -> None:
         added = [centred((lowest << limb.width) - v) for v in values]
         if lie.increment and lie.increment[0] == name:
             added[lie.increment[1]] += 1
-        free = lie.free_bit
-        stage = _Stage(limb.width, lowest, bits, carries, trace.layout)
+        free = lie.free_digit
+        carry_bits = spelled_bits(forms, carry_names)
+        stage = _Stage(limb.width, carry_bits, lowest, cells, carries, trace.layout)
         if free and (free.outcome, free.limb) == (outcome, k):
             stage.fill_wrapped(columns, added, free)
         else:
@@ -202,11 +225,12 @@ def _fill_sum(circuit: Circuit, trace: Trace, outcome: int, lie: Lie) -> None:
 
 @dataclass(frozen=True)
 class _Stage:
-    """One limb of a sum."""
+    """One limb of a sum, and where the columns of the limb and of its carry are."""
 
     width: int
+    carry_bits: int
     lowest: int
-    bits: list[int]
+    cells: list[int]
     carries: list[int]
     layout: Layout
 
@@ -214,21 +238,21 @@ class _Stage:
         """The split as it should be; what a row adds is read in the carries' range."""
         running = start
         for row, amount in enumerate(added):
-            self._spell(columns, self.bits, row, running)
+            self._spell_limb(columns, row, running)
             running += self._lifted(running, amount)
-            self._spell(columns, self.carries, row, (running >> self.width) - self.lowest)
+            self._spell_carry(columns, row, (running >> self.width) - self.lowest)
             running &= (1 << self.width) - 1
-        self._spell(columns, self.bits, len(added), running)
+        self._spell_limb(columns, len(added), running)
 
-    def fill_wrapped(self, columns: Array, added: list[int], free: FreeBit) -> None:
+    def fill_wrapped(self, columns: Array, added: list[int], free: FreeDigit) -> None:
         """The total p larger at the end: by one wild carry, or by limbs out of range on the way."""
         first, last = int(self.layout.closing[0]), self.layout.active_rows - 1
         running = 0
-        most = (1 << len(self.carries)) - 1
+        most = (1 << self.carry_bits) - 1
         extra = 0 if free.of_carry else self._extra_carry(added[: last + 1])
         for row, amount in enumerate(added):
             wild = free.of_carry and row == first
-            self._spell(columns, self.bits, row, running, None if free.of_carry else free.bit)
+            self._spell_limb(columns, row, running, None if free.of_carry else free.digit)
             if free.of_carry:
                 lifted = self._lifted(running, amount) + (P if wild else 0)
                 carry = ((running + lifted) >> self.width) - self.lowest
@@ -241,8 +265,8 @@ class _Stage:
             running += lifted - ((carry + self.lowest) << self.width)
             if row == last and not free.of_carry:
                 running += P
-            self._spell(columns, self.carries, row, carry, free.bit if wild else None)
-        self._spell(columns, self.bits, len(added), running)
+            self._spell_carry(columns, row, carry, free.digit if wild else None)
+        self._spell_limb(columns, len(added), running)
         if extra:
             raise CannotForge("too few rows for so much carry")
 
@@ -254,18 +278,20 @@ class _Stage:
     def _lifted(self, running: int, amount: int) -> int:
         for candidate in (amount, amount + P, amount - P):
             carry = ((running + candidate) >> self.width) - self.lowest
-            if 0 <= carry < 1 << len(self.carries):
+            if 0 <= carry < 1 << self.carry_bits:
                 return candidate
         raise CannotForge("a row adds more than its carry can spell")
 
-    def _spell(
-        self, columns: Array, places: list[int], row: int, value: int, free: int | None = None
-    ) -> None:
-        if 0 <= value < 1 << len(places):
-            for k, place in enumerate(places):
-                columns[place, row] = value >> k & 1
-        elif free is None:
+    def _spell_limb(self, columns: Array, row: int, value: int, free: int | None = None) -> None:
+        columns[self.cells, row] = self._digits(self.cells, self.width, value, free)
+
+    def _spell_carry(self, columns: Array, row: int, value: int, free: int | None = None) -> None:
+        columns[self.carries, row] = self._digits(self.carries, self.carry_bits, value, free)
+
+    @staticmethod
+    def _digits(places: list[int], bits: int, value: int, free: int | None) -> list[int]:
+        if 0 <= value < 1 << bits:
+            return digits(value, len(places))
+        if free is None:
             raise CannotForge("a value needs more bits than there are")
-        else:
-            columns[places, row] = 0
-            columns[places[free], row] = value * inverse(1 << free) % P
+        return digits(value, len(places), free)

@@ -154,7 +154,7 @@ def _set_name(program: Program, claim: Claim) -> Claim:
 
 def _set_proof(program: Program, claim: Claim) -> Claim:
     starts = (0, 4, 6, 38, 70, 4000, 8000, 20_000, 50_000, 100_000)
-    proofs = (claim.proof, *(base.proof for base in bases()), b"", b"ZKMp\1\0")
+    proofs = (claim.proof, *(base.proof for base in bases()), b"", b"ZKMp\2\0")
     return replace(claim, proof=altered(program, proofs, starts))
 
 

@@ -152,7 +152,7 @@ def _seeds() -> list[bytes]:
         for quarter in range(4)
     ]
     flips = [bytes([0, 0, 0, 0, 0, p - 1, at % 256, at // 256, 0]) for p, at in places]
-    return [*nothing, *one_edit, *flips, b"\0\x0fZKMp\1\0", b"\1\x0fZKMp\1\0" + bytes(200)]
+    return [*nothing, *one_edit, *flips, b"\0\x0fZKMp\2\0", b"\1\x0fZKMp\2\0" + bytes(200)]
 
 
 PROOFS = (Target("proof", _verify, _seeds, 100),)

@@ -28,8 +28,10 @@ from circuits.field import (
     subtract,
 )
 from circuits.statement import Statement
+from prover import deep as deep_module
 from prover import prove as prove_module
 from prover.commit import LayerCommitment, commit_layer
+from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import hash_words, tree_levels
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import divide, evaluate_columns, fold_coefficients
@@ -55,13 +57,14 @@ def prove_lying(
 
 def shift_deep_polynomial(patch: pytest.MonkeyPatch) -> None:
     """Layer 0 is a low-degree polynomial, but not the DEEP combination: that plus one."""
-    honest = prove_module._add_deep_chunks
+    honest = deep_polynomial
 
-    def shifted(deep: Words, *rest: Any) -> None:
-        honest(deep, *rest)
+    def shifted(*arguments: Any) -> Words:
+        deep = honest(*arguments)
         deep[0, 0] = (int(deep[0, 0]) + 1) % P
+        return deep
 
-    patch.setattr(prove_module, "_add_deep_chunks", shifted)
+    patch.setattr(prove_module, "deep_polynomial", shifted)
 
 
 def shift_fold(number: int) -> Patch:
@@ -131,10 +134,19 @@ class ForgedChunk:
 
         patch.setattr(prove_module, "_quotient", watched_quotient)
         patch.setattr(prove_module, "draw_point", watched_draw)
+
+        def watched_some(*arguments: Any) -> Array:
+            sent = evaluate_some(*arguments)
+            following = np.zeros_like(self.columns[0])
+            following[list(self.known_shape().next_columns)] = sent
+            self.columns.append(following)
+            return sent
+
         patch.setattr(prove_module, "evaluate_columns", watched_evaluate)
+        patch.setattr(prove_module, "evaluate_some", watched_some)
         coordinates = prove_module._from_coordinates
         patch.setattr(prove_module, "_from_coordinates", lambda v: self.forge(coordinates(v)))
-        patch.setattr(prove_module, "_add_deep_chunks", self.add_deep_chunks)
+        patch.setattr(deep_module, "divide", self.divide)
         layers = iter(range(100))
 
         def commit(*arguments: Any) -> LayerCommitment:
@@ -172,21 +184,10 @@ class ForgedChunk:
         forged[0] = subtract(wanted, rest)
         return forged
 
-    def add_deep_chunks(
-        self,
-        deep: Words,
-        parts: Words,
-        _coefficients: Words,
-        gamma: Array,
-        z: Array,
-        chunks: Array,
-    ) -> None:
-        """The honest step, but the remainder of the division is kept instead of being an error."""
-        weighted = extension_multiply(parts[:-1].astype(np.uint64), gamma[:, None])
-        total = (weighted.sum(axis=0) % np.uint64(P)).astype(np.uint32)
-        total[0] = subtract(total[0].astype(np.uint64), extension_dot(gamma, chunks))
-        self.remainder = divide(total, z)
-        deep[:] = (deep.astype(np.uint64) + total + parts[-1]) % np.uint64(P)
+    def divide(self, polynomial: Words, point: Array) -> Array:
+        """The honest step, but the remainder at z is kept instead of being an error."""
+        self.remainder = divide(polynomial, point)
+        return np.zeros_like(self.remainder)
 
     def with_pole(self, layer: LayerCommitment) -> LayerCommitment:
         """The layer with remainder / (x - z) added at every point."""

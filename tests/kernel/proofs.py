@@ -107,6 +107,9 @@ def pieces(made: Made) -> list[Piece]:
             self.position += count
             return piece
 
+        def pieces(self, count: int, size: int) -> list[bytes]:
+            return [self.take(size) for _ in range(count)]
+
         def elements(self, *shape: int) -> Any:
             self.reading_words = True
             try:

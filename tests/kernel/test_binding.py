@@ -13,7 +13,6 @@ from circuits.errors import Reason
 from circuits.schema import Schema
 from tests.kernel.proofs import PUMP, PUMP_FORMULAS, Made
 from verifier.kernel.parameters import STANDARD, ParameterSet
-from verifier.kernel.proof import Shape
 from verifier.kernel.verify import start_transcript
 
 
@@ -43,7 +42,7 @@ def test_every_size_is_bound(made: Made, parameters: ParameterSet) -> None:
 
 def test_the_trace_length_is_bound(made: Made) -> None:
     honest = start_transcript(made.circuit, made.shape, made.statement).state
-    longer = Shape(STANDARD, made.shape.log2_rows + 1, made.shape.columns)
+    longer = replace(made.shape, log2_rows=made.shape.log2_rows + 1)
     assert start_transcript(made.circuit, longer, made.statement).state != honest
 
 

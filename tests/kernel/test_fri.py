@@ -153,7 +153,7 @@ def test_selectors_do_not_depend_on_the_chunks_they_are_summed_in(
 
 @pytest.mark.parametrize("log2_rows", [8, 9])
 def test_exempt_vanishes_on_exactly_the_rows_without_constraints(log2_rows: int) -> None:
-    shape = Shape(STANDARD, log2_rows, 200)
+    shape = Shape(STANDARD, log2_rows, 200, (0,))
     root = root_of_unity(log2_rows)
     last_constrained = shape.rows - STANDARD.random_rows - 2
     for row in (0, 1, last_constrained):

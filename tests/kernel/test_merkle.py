@@ -14,6 +14,7 @@ from verifier.kernel.merkle import (
     leaf_digest,
     node_digest,
     root_from_multiproof,
+    sibling_count,
     sibling_positions,
 )
 
@@ -40,10 +41,9 @@ def root_of(
     siblings = [levels[level][k] for level, k in sibling_positions(log2_leaves, indices)]
     for position, digest in (changed or {}).items():
         siblings[position] = digest
+    assert sibling_count(log2_leaves, indices) == len(siblings)
     rest = iter(siblings)
-    root = root_from_multiproof(
-        log2_leaves, indices, [levels[0][k] for k in indices], lambda: next(rest)
-    )
+    root = root_from_multiproof(log2_leaves, indices, [levels[0][k] for k in indices], rest)
     assert next(rest, None) is None  # exactly the needed digests were asked for
     return root
 
@@ -81,6 +81,7 @@ def test_the_proof_holds_nothing_that_can_be_computed() -> None:
     assert sibling_positions(3, [5]) == [(0, 4), (1, 3), (2, 0)]
     assert sibling_positions(3, [2, 4, 5]) == [(0, 3), (1, 0), (1, 3)]
     assert sibling_positions(0, [0]) == []
+    assert [sibling_count(3, chosen) for chosen in ([0, 1], [5], [2, 4, 5])] == [2, 3, 3]
 
 
 @pytest.mark.parametrize("indices", [[0], [31], [3, 4, 17], [0, 1, 2, 3, 30]])

@@ -29,6 +29,14 @@ def test_reader_takes_exact_pieces() -> None:
         reader.take(1)
 
 
+def test_reader_takes_pieces_of_one_size() -> None:
+    reader = Reader(bytes(range(7)))
+    assert reader.pieces(0, 3) == []
+    assert reader.pieces(2, 3) == [bytes([0, 1, 2]), bytes([3, 4, 5])]
+    with pytest.raises(Rejected, match="PROOF_SIZE"):
+        reader.pieces(1, 3)
+
+
 def test_reader_refuses_what_is_left_over() -> None:
     reader = Reader(bytes(5))
     reader.take(4)
@@ -68,7 +76,7 @@ def test_a_valid_proof_has_no_gap(made: Made, folded: Made) -> None:
 
 @pytest.mark.parametrize("log2_rows", range(8, 21))
 def test_shapes_at_every_size(log2_rows: int) -> None:
-    shape = Shape(STANDARD, log2_rows, 300)
+    shape = Shape(STANDARD, log2_rows, 300, tuple(range(20)))
     assert shape.rows == 1 << log2_rows
     assert shape.log2_domain == log2_rows + 3
     last = shape.log2_layer(shape.folds)

@@ -74,7 +74,9 @@ def test_order_and_coverage(world: World, monkeypatch: pytest.MonkeyPatch) -> No
     sizes = {label: size for _, label, size in Recording.events}
     assert sizes["checkpoints"] == digest * len(statement.checkpoints)
     assert sizes["public inputs"] == word * len(world.terms.circuit.publics)
-    assert sizes["values at z"] == sizes["values at gz"] == element * shape.columns
+    assert sizes["values at z"] == element * shape.columns
+    assert sizes["values at gz"] == element * len(shape.next_columns)
+    assert 0 < len(shape.next_columns) < shape.columns
     assert sizes["chunks at z"] == element * shape.chunks
     assert sizes["batching"] == shape.columns + shape.chunks
     assert sizes["final polynomial"] == element * shape.final_coefficients

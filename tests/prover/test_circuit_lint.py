@@ -88,7 +88,7 @@ def test_a_template_is_clean(elsewhere: Path) -> None:
     result = run(PUMP)
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
-    assert first.startswith(f"{PUMP}: 331 columns, 362 constraints: clean")
+    assert first.startswith(f"{PUMP}: 241 columns, 272 constraints: clean")
     assert second == "gadgets: not checked, no marked test in ./tests (--tests DIR)"
 
 
@@ -105,19 +105,19 @@ def test_verbose_lists_columns_that_are_free_off_data_rows(elsewhere: Path) -> N
 
 
 def test_findings_of_a_module(elsewhere: Path) -> None:
-    path = module(elsewhere, 'builder.bits("flag", 3); builder.selector("resting")')
+    path = module(elsewhere, 'builder.flags("flag", 3); builder.selector("resting")')
     result = run(path)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[0] == f"{path}: 153 columns, 170 constraints: 2 findings"
     assert lines[1] == "  unused selector: resting: no constraint reads it"
     assert lines[2] == "  unknown selector: resting: no rows are defined for it"
-    status, document = run_json(module(elsewhere, 'builder.bits("flag", 3)'))
+    status, document = run_json(module(elsewhere, 'builder.flags("flag", 3)'))
     assert (status, document["clean"]) == (1, False)
     (report,) = document["files"]
     assert [f["subject"] for f in report["findings"]] == ["flag[0]", "flag[1]", "flag[2]"]
     assert {f["check"] for f in report["findings"]} == {"free column"}
-    shown = run(module(elsewhere, 'builder.bits("flag", 3)')).stdout
+    shown = run(module(elsewhere, 'builder.flags("flag", 3)')).stdout
     assert "  free column: flag[0..2]: may be 0 and 1 on every row: " in shown
 
 

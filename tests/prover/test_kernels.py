@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import galois
@@ -26,10 +27,12 @@ from circuits.field import (
     root_of_unity,
 )
 from circuits.schema import Schema
-from prover.kernels import blake2s, montgomery, ntt, program, vector
+from prover.kernels import blake2s, leaves, montgomery, ntt, program, vector
+from prover.kernels.expansion import digest
 from prover.kernels.montgomery import Words
-from prover.randomness import random_salts
+from prover.randomness import random_seed
 from tests.circuits.logs import channel
+from verifier.kernel.merkle import leaf_digest
 from verifier.kernel.transcript import grinding_ok
 
 EDGES = [0, 1, 2, P - 1, P - 2, (P - 1) // 2, 2**24 - 1, 2**24, 2**30, 2**31 - 2**24]
@@ -113,6 +116,16 @@ def test_bit_reversal(log2_size: int) -> None:
     assert ntt.bit_reversal(log2_size).tolist() == expected
 
 
+@pytest.mark.parametrize("rows", [1, 8, 32, 1 << 13])
+def test_interpolation_of_columns_in_their_own_memory(rows: int) -> None:
+    given = columns(48, rows)
+    expected = ntt.to_groups(given)
+    ntt.interpolate(expected)
+    got = ntt.interpolate_columns(given)
+    assert np.array_equal(got, expected)
+    assert np.shares_memory(got, given)
+
+
 def test_groups_are_filled_with_zeros() -> None:
     given = columns(19, 8)
     groups = ntt.to_groups(given)
@@ -149,7 +162,9 @@ def test_extension_against_direct_evaluation(shift: int, blowup: int) -> None:
     log2_rows = 4
     coefficients = columns(17, 16, seed=blowup)
     order = ntt.bit_reversal(log2_rows)
-    extended = ntt.extend(ntt.to_groups(coefficients[:, order]), shift, blowup)
+    extended = ntt.extend_cosets(
+        ntt.to_groups(coefficients[:, order]), shift, blowup, range(blowup)
+    )
     assert extended.shape == (blowup, 2, 16, 16)
     root = root_of_unity(log2_rows + blowup.bit_length() - 1)
     for index in range(16 * blowup):
@@ -161,7 +176,7 @@ def test_extension_against_direct_evaluation(shift: int, blowup: int) -> None:
 
 
 def test_sizes_beyond_one_cache_block() -> None:
-    # above 2^13 rows the transform works in two stages
+    # above 2^12 rows the transform works in two stages
     log2_rows = 14
     given = columns(2, 1 << log2_rows)
     groups = ntt.to_groups(given)
@@ -171,29 +186,45 @@ def test_sizes_beyond_one_cache_block() -> None:
         x = pow(root_of_unity(log2_rows), row, P)
         value = (coefficients * powers(x, 1 << log2_rows) % np.uint64(P)).sum() % np.uint64(P)
         assert value == given[0, row]
-    back = ntt.extend(groups, 1, 1)
+    back = ntt.extend_cosets(groups, 1, 1, [0])
     assert np.array_equal(back[0, 0, :, :2].T, given)
 
 
 # BLAKE2s
 
 
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 32, 33, 47])
-def test_row_leaves_against_hashlib(count: int) -> None:
-    rows, cosets = 32, 4
-    groups = -(-count // 16)
-    extended = np.zeros((cosets, groups, rows, 16), dtype=np.uint32)
-    values = columns(count, rows * cosets, seed=count)
-    padded = np.zeros((16 * groups, rows * cosets), dtype=np.uint32)
-    padded[:count] = values
-    for index in range(rows * cosets):
-        extended[index % cosets, :, index // cosets] = padded[:, index].reshape(groups, 16)
-    salts = random_salts(rows * cosets)
-    leaves = blake2s.hash_rows(extended, count, salts)
-    for index, leaf in enumerate(leaves):
-        words = np.ascontiguousarray(values[:, index], dtype="<u4").tobytes()
-        expected = hashlib.blake2s(words, key=salts[index].tobytes(), person=b"zkm:leaf").digest()
-        assert leaf.tobytes() == expected
+@pytest.mark.parametrize(
+    ("count", "rows", "keep"),
+    [
+        (1, 16, []),
+        (15, 32, [2]),
+        (16, 32, [3, 0]),
+        (17, 64, range(4)),
+        (47, 32, []),
+        (33, 1 << 13, [1]),
+    ],
+)
+def test_extended_leaves_against_hashlib(count: int, rows: int, keep: Sequence[int]) -> None:
+    coefficients, cosets, seed = ntt.to_groups(columns(count, rows, seed=count)), 4, random_seed()
+    found, kept = leaves.extended_leaves(coefficients, count, GENERATOR, cosets, seed, keep)
+    extended = ntt.extend_cosets(coefficients, GENERATOR, cosets, range(cosets))
+    assert np.array_equal(kept, extended[list(keep)])
+    values = extended.transpose(2, 0, 1, 3).reshape(rows * cosets, -1)
+    for index in {*range(64), *range(0, rows * cosets, 61), rows * cosets - 1}:
+        words = np.ascontiguousarray(values[index, :count], dtype="<u4").tobytes()
+        salt = digest(seed, index)
+        assert found[index].tobytes() == leaf_digest(words, salt)
+        number = index.to_bytes(8, "little")
+        assert salt == hashlib.blake2s(number, key=seed, person=b"zkm:salz").digest()
+        assert (
+            leaf_digest(words, salt)
+            == hashlib.blake2s(words, key=salt, person=b"zkm:leaf").digest()
+        )
+
+
+def test_leaves_are_hashed_sixteen_at_a_time() -> None:
+    with pytest.raises(ValueError, match="8 rows are not a multiple of 16"):
+        leaves.extended_leaves(ntt.to_groups(columns(3, 8)), 3, GENERATOR, 4, random_seed())
 
 
 @pytest.mark.parametrize("length", [1, 8, 15, 16, 17, 48])
@@ -204,11 +235,11 @@ def test_word_leaves_against_hashlib(length: int) -> None:
         assert leaf.tobytes() == expected
 
 
-@pytest.mark.parametrize("log2_leaves", [0, 1, 6])
+@pytest.mark.parametrize("log2_leaves", [0, 1, 6, 14])  # the last in several subtrees
 def test_tree_levels_against_hashlib(log2_leaves: int) -> None:
-    leaves = random_salts(1 << log2_leaves)
-    levels = blake2s.tree_levels(leaves)
-    expected = [leaf.tobytes() for leaf in leaves]
+    bottom = columns(8, 1 << log2_leaves).T.copy()
+    levels = blake2s.tree_levels(bottom)
+    expected = [leaf.tobytes() for leaf in bottom]
     for level in levels:
         assert [digest.tobytes() for digest in level] == expected
         expected = [
@@ -292,5 +323,5 @@ def test_the_coset_is_undone() -> None:
     given = ntt.to_groups(columns(3, 64))
     groups = given.copy()
     ntt.interpolate(groups, GENERATOR)
-    assert np.array_equal(ntt.extend(groups, GENERATOR, 1)[0], given)
+    assert np.array_equal(ntt.extend_cosets(groups, GENERATOR, 1, [0])[0], given)
     assert inverse(GENERATOR) * GENERATOR % P == 1

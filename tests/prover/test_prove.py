@@ -21,6 +21,7 @@ from circuits.statement import Statement
 from prover import prove as prove_module
 from prover import witness as witness_module
 from prover.bench import bench_statement, run_bench
+from prover.deep import evaluate_some
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import evaluate_columns
 from prover.log import WindowLog
@@ -269,21 +270,31 @@ def test_masked_chunks_still_add_up() -> None:
     assert masked == [True] * (shape.chunks - 1) + [False]
 
 
-@pytest.mark.parametrize(("which", "what"), [(0, "column"), (2, "chunk")])
+@pytest.mark.parametrize("which", ["at z", "at gz", "chunk", "at z alone"])
 def test_a_prover_notices_its_own_wrong_values(
-    pump: Made, monkeypatch: pytest.MonkeyPatch, which: int, what: str
+    pump: Made, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
-    # a miscomputed value at z must stop the proof, not produce one that is refused elsewhere
-    calls = iter(range(3))
+    # a miscomputed value must stop the proof, not produce one that is refused elsewhere
+    order = iter(["at z", "chunk"])
+    alone = min(set(range(pump.circuit.column_count)) - set(pump.circuit.next_columns))
 
-    def wrong(*arguments: Any) -> Array:
-        values = evaluate_columns(*arguments)
-        if next(calls) == which:
-            values[0, 0] = (values[0, 0] + np.uint64(1)) % np.uint64(P)
+    def wrong(values: Array, row: int) -> Array:
+        values[row, 0] = (values[row, 0] + np.uint64(1)) % np.uint64(P)
         return values
 
-    monkeypatch.setattr(prove_module, "evaluate_columns", wrong)
-    with pytest.raises(ArithmeticError, match=what):
+    def all_columns(*arguments: Any) -> Array:
+        values, called = evaluate_columns(*arguments), next(order)
+        if which == "at z alone" and called == "at z":
+            return wrong(values, alone)
+        return wrong(values, 0) if called == which else values
+
+    def some_columns(*arguments: Any) -> Array:
+        values = evaluate_some(*arguments)
+        return wrong(values, 0) if which == "at gz" else values
+
+    monkeypatch.setattr(prove_module, "evaluate_columns", all_columns)
+    monkeypatch.setattr(prove_module, "evaluate_some", some_columns)
+    with pytest.raises(ArithmeticError, match="values do not match their polynomials"):
         prove(pump.circuit, STANDARD, pump.statement, pump.windows)
 
 
@@ -299,8 +310,9 @@ def test_bench_at_a_small_size() -> None:
     assert 50_000 < result.proof_bytes < 400_000
     assert result.peak_rss_bytes > 10**7
     assert list(result.document()) == [
-        "readings", "rows", "columns", "parameter_set", "proven_bits", "prove_seconds",
-        "prove_cpu_seconds", "verify_seconds", "proof_bytes", "peak_rss_bytes",
+        "readings", "rows", "columns", "parameter_set", "proven_bits", "cores", "runs",
+        "memory_bytes", "prove_seconds", "prove_cpu_seconds", "verify_seconds", "proof_bytes",
+        "peak_rss_bytes", "steps",
     ]  # fmt: skip
 
 

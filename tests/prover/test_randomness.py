@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 
 import numpy as np
 import pytest
 
 from circuits.field import P
-from prover import randomness
-from prover.kernels.expansion import EXPANSION_PERSON, expand
-from prover.randomness import random_elements, random_salts
-
-
-@pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100])
-def test_salts_against_hashlib(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    seed = hashlib.sha256(b"seed").digest()
-    asked: list[int] = []
-
-    def urandom(size: int) -> bytes:
-        asked.append(size)
-        return seed
-
-    random_salts(1)  # compiles, for which other random bytes are drawn
-    monkeypatch.setattr(os, "urandom", urandom)
-    expected = [
-        hashlib.blake2s(number.to_bytes(8, "little"), key=seed, person=EXPANSION_PERSON).digest()
-        for number in range(count)
-    ]
-    assert [salt.tobytes() for salt in random_salts(count)] == expected
-    assert asked == [32]
+from prover.commit import commit_columns
+from prover.kernels.expansion import EXPANSION_PERSON, keyed_state
+from prover.randomness import random_elements, random_seed
 
 
 def test_the_expansion_s_personalisation_is_its_own() -> None:
@@ -41,26 +21,30 @@ def test_the_expansion_s_personalisation_is_its_own() -> None:
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_a_seed_is_of_32_bytes(size: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        expand(bytes(size), 16)
+        keyed_state(bytes(size))
 
 
-def test_salts_are_fresh() -> None:
-    salts = np.concatenate([random_salts(50), random_salts(50)])
-    assert salts.shape == (100, 8)
-    assert len({row.tobytes() for row in salts}) == 100
+def test_a_proof_s_salts_come_from_one_draw_of_32_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    coefficients = np.zeros((1, 16, 16), dtype=np.uint32)
+    monkeypatch.setattr(os, "urandom", lambda size: bytes(range(size)))
+    assert commit_columns(coefficients, 1, 8).seed == bytes(range(32))
 
 
-def test_a_forked_process_draws_other_salts(monkeypatch: pytest.MonkeyPatch) -> None:
-    random_salts(16)  # whatever could be kept is there before the fork
-    # the kernel's threads are not in a child: the seed itself takes the place of salts
-    monkeypatch.setattr(randomness, "expand", lambda seed, _count: np.frombuffer(seed, dtype="<u4"))
+def test_seeds_are_fresh() -> None:
+    coefficients = np.zeros((1, 16, 16), dtype=np.uint32)
+    made = [commit_columns(coefficients, 1, 8) for _ in range(2)]
+    assert made[0].seed != made[1].seed
+    assert made[0].root != made[1].root
+
+
+def test_a_forked_process_draws_other_seeds() -> None:
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        os.write(writer, random_salts(1).tobytes())
+        os.write(writer, random_seed())
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-    assert len({os.read(reader, 32), random_salts(1).tobytes(), random_salts(1).tobytes()}) == 3
+    assert len({os.read(reader, 32), random_seed(), random_seed()}) == 3
     os.close(reader)
     os.close(writer)
 

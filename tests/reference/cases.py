@@ -213,9 +213,9 @@ def kernel_answer(claim: Claim) -> str:
     return ACCEPTED
 
 
-def reference_answer(claim: Claim) -> str:
-    """What the reference verifier says."""
-    contract = facts.Contract(
+def contract_of(claim: Claim) -> facts.Contract:
+    """The contract as the reference holds it."""
+    return facts.Contract(
         claim.case.schema,
         claim.case.formulas,
         facts.PARAMETERS[claim.case.parameter_set],
@@ -223,7 +223,16 @@ def reference_answer(claim: Claim) -> str:
         claim.case.circuit.identifier,
         claim.terms_digest,
     )
-    state = facts.StateLink(*claim.state) if claim.state is not None else None
+
+
+def state_of(claim: Claim) -> facts.StateLink | None:
+    """The commitments as the reference holds them."""
+    return facts.StateLink(*claim.state) if claim.state is not None else None
+
+
+def reference_answer(claim: Claim) -> str:
+    """What the reference verifier says."""
+    contract, state = contract_of(claim), state_of(claim)
     try:
         reason = reference_verify(contract, claim.checkpoints, claim.totals, claim.proof, state)
     except facts.MalformedStatement:

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.reference.facts import Refusal
-from tests.reference.field import ZERO, Extension, P, spelled
-from tests.reference.gadgets import Gadgets, Values, boolean
+from tests.reference.field import ZERO, Extension, P
+from tests.reference.gadgets import Gadgets, Values
 from tests.reference.polynomial import (
     Point,
     Polynomial,
     column,
     following,
     selector,
-    spelling,
-    spelling_after,
 )
+from tests.reference.spelling import boolean
 
 LOG2_ROWS = 20
 BARE_SUM = P // 2
@@ -84,7 +83,7 @@ def limb_plan(
         if max(left[1] - right[0], right[1] - left[0]) >= P:
             raise OverflowError(f"{right} and {left}")
         limbs.append(Limb(piece.shift, width, lowest, bits))
-        carry_low, carry_high = lowest, spelled_high  # what the carry's bits can spell
+        carry_low, carry_high = lowest, spelled_high  # what the carry's digits can spell
     if max(-carry_low, carry_high) << LOG2_ROWS >= P // 2:
         raise OverflowError(f"{carry_low}..{carry_high}")
     return tuple(limbs)
@@ -115,8 +114,8 @@ class Running:
         self.top_shift = plan[-1].shift + plan[-1].width if plan else 0
         self._pieces, self._run = pieces, run
         self._starts = self.cut(run.start or 0)
-        self._columns = [
-            (gadgets.columns(limb.width), gadgets.columns(limb.carry_bits)) for limb in plan
+        self._limbs = [
+            (gadgets.spelled(limb.width), gadgets.spelled(limb.carry_bits)) for limb in plan
         ]
         self._top = gadgets.columns(1)[0]
 
@@ -128,12 +127,12 @@ class Running:
     @property
     def now(self) -> list[Polynomial]:
         """Every limb on this row, the top last."""
-        return [*(spelling(a) for a, _ in self._columns), column(self._top)]
+        return [*(a.now for a, _ in self._limbs), column(self._top)]
 
     @property
     def after(self) -> list[Polynomial]:
         """Every limb on the next row, the top last."""
-        return [*(spelling_after(a) for a, _ in self._columns), following(self._top)]
+        return [*(a.after for a, _ in self._limbs), following(self._top)]
 
     def constraints(self, point: Point) -> Values:
         """Limb by limb, then the top."""
@@ -145,10 +144,10 @@ class Running:
             added = carry if self.plan and k == len(self.plan) else carry + self._added(point, k)
             step = limb_after - limb - added
             if k < len(self.plan):
-                a_bits, c_bits = ([point.here[c] for c in own] for own in self._columns[k])
-                yield from map(boolean, a_bits)
-                yield from map(boolean, c_bits)
-                carry = spelled(c_bits) + self.plan[k].lowest_carry
+                a, c = self._limbs[k]
+                yield from a.ranges(point)
+                yield from c.ranges(point)
+                carry = c.at(point) + self.plan[k].lowest_carry
                 step = step + carry * (1 << self.plan[k].width)
             if run.taken and publics is not None:
                 step = step + last * publics[k]
@@ -200,17 +199,16 @@ class _Sign:
         width = max(highest, -lowest - 1).bit_length()
         if (1 << width) + max(highest, -lowest) >= P:
             raise OverflowError(f"{lowest}..{highest}")
-        self._bits = gadgets.columns(width)
+        self._spelled = gadgets.spelled(width)
         self._gate = CLOSING if per_window else LAST
         self._top = (self._running.now if per_window else self._running.after)[-1]
 
     def signed(self, point: Point, bit: Extension | int) -> Values:
         """The running total, and that it has the sign that the bit names."""
         yield from self._running.constraints(point)
-        bits = [point.here[index] for index in self._bits]
-        yield from map(boolean, bits)
-        opposite = (1 - bit) * (1 << len(bits))
-        yield self._gate.at(point) * (self._top.at(point) + opposite - spelled(bits))
+        yield from self._spelled.ranges(point)
+        signed = self._top.at(point) + (1 - bit) * (1 << self._spelled.bits)
+        yield self._gate.at(point) * (signed - self._spelled.at(point))
 
 
 class PublicSign(_Sign):

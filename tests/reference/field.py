@@ -166,11 +166,6 @@ def total(elements: Iterable[Extension]) -> Extension:
     return sum(elements, ZERO)
 
 
-def spelled(bits: Sequence[Extension]) -> Extension:
-    """sum 2^i bits[i]."""
-    return linear(bits, [1 << i for i in range(len(bits))])
-
-
 def linear(elements: Sequence[Extension], weights: Sequence[int]) -> Extension:
     """sum weights[i] elements[i], with weights in F_p."""
     sums = [0] * DEGREE

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from tests.reference.facts import DT_BITS
-from tests.reference.field import Extension, P, linear, spelled
-from tests.reference.polynomial import Point, Polynomial, column, selector, spelling, total
+from tests.reference.field import Extension, P, linear
+from tests.reference.polynomial import Point, Polynomial, column, selector, total
+from tests.reference.spelling import Spelled, boolean, in_digits
 
 FIRST_BLOCK_COLUMN = 8
 ACTIVE = 148
@@ -54,6 +55,10 @@ class Gadgets:
         self.column_count = taken.stop
         return taken
 
+    def spelled(self, bits: int) -> Spelled:
+        """The next columns, for an integer of so many bits."""
+        return Spelled(self.columns(in_digits(bits)), bits)
+
     def publics(self, count: int) -> range:
         """The next so many public limbs."""
         taken = range(self.public_count, self.public_count + count)
@@ -88,15 +93,6 @@ class Ranged:
             raise OverflowError(f"{self.low}..{self.high}")
 
 
-def boolean(bit: Extension) -> Extension:
-    """The constraint that a column is 0 or 1."""
-    return bit * (bit - 1)
-
-
-def _at(point: Point, columns: Iterable[int]) -> list[Extension]:
-    return [point.here[index] for index in columns]
-
-
 class Reaches:
     """*Reaches*: a bit that is 1 exactly where an integer of degree 1 is at least the threshold.
 
@@ -110,7 +106,7 @@ class Reaches:
             raise OverflowError(f"{integer.low}..{integer.high} is too far from {threshold}")
         self._data, self.above = gadgets.data, integer.e - threshold
         self._bit = gadgets.columns(1)[0]
-        self._distance = gadgets.columns(farthest.bit_length())
+        self._distance = gadgets.spelled(farthest.bit_length())
 
     @property
     def bit(self) -> Polynomial:
@@ -118,12 +114,12 @@ class Reaches:
         return column(self._bit)
 
     def constraints(self, point: Point) -> Values:
-        """Booleanity, then the distance on the side that the bit names."""
-        bit, distance = point.here[self._bit], _at(point, self._distance)
-        above = self.above.at(point)
+        """Ranges, then the distance on the side that the bit names."""
+        bit, above = point.here[self._bit], self.above.at(point)
         yield boolean(bit)
-        yield from map(boolean, distance)
-        yield self._data.at(point) * (bit * (2 * above + 1) - above - 1 - spelled(distance))
+        yield from self._distance.ranges(point)
+        away = bit * (2 * above + 1) - above - 1
+        yield self._data.at(point) * (away - self._distance.at(point))
 
 
 class Segments:
@@ -134,7 +130,7 @@ class Segments:
     ) -> None:
         self._data, self._x, self._thresholds = gadgets.data, x, thresholds
         self._inside = gadgets.columns(len(thresholds))
-        self._offset, self._rest = gadgets.columns(bits), gadgets.columns(bits)
+        self._offset, self._rest = gadgets.spelled(bits), gadgets.spelled(bits)
         borders = [0, *thresholds, 1 << bits]
         self._longest = [end - start - 1 for start, end in pairwise(borders)]
 
@@ -143,15 +139,18 @@ class Segments:
         return total(column(s) for s in self._inside[self._thresholds.index(threshold) :])
 
     def constraints(self, point: Point) -> Values:
-        """Booleanity; one segment at most; the reading lies in it."""
-        inside, offset, rest = (_at(point, c) for c in (self._inside, self._offset, self._rest))
-        yield from map(boolean, [*inside, *offset, *rest])
+        """Ranges; one segment at most; the reading lies in it."""
+        inside = [point.here[index] for index in self._inside]
+        offset, rest = self._offset.at(point), self._rest.at(point)
+        yield from map(boolean, inside)
+        yield from self._offset.ranges(point)
+        yield from self._rest.ranges(point)
         data, above_first = self._data.at(point), linear(inside, [1] * len(inside))
         yield data * above_first * (above_first - 1)
         begin = linear(inside, self._thresholds)
-        yield data * (self._x.at(point) - begin - spelled(offset))
+        yield data * (self._x.at(point) - begin - offset)
         longest = linear([1 - above_first, *inside], self._longest)
-        yield data * (longest - spelled(offset) - spelled(rest))
+        yield data * (longest - offset - rest)
 
 
 class Equals:
@@ -210,33 +209,32 @@ class Counted:
         yield point.here[self._column] - self.product.at(point)
 
 
-class _Bits:
-    """The bits of e where there is data; all zero elsewhere."""
+class _Digits:
+    """The digits of e where there is data; all zero elsewhere."""
 
     def __init__(self, gadgets: Gadgets, e: Polynomial, count: int) -> None:
         self._data, self.e = gadgets.data, e
-        self._bits = gadgets.columns(count)
+        self._spelled = gadgets.spelled(count)
 
     def cut(self, first: int, count: int) -> Polynomial:
         """What so many bits from this one on spell."""
-        return spelling(self._bits[first : first + count])
+        return self._spelled.cut(first, count)
 
     def constraints(self, point: Point) -> Values:
-        """Booleanity, then the spelling."""
-        bits = _at(point, self._bits)
-        yield from map(boolean, bits)
-        yield self._data.at(point) * self.e.at(point) - spelled(bits)
+        """Ranges, then the spelling."""
+        yield from self._spelled.ranges(point)
+        yield self._data.at(point) * self.e.at(point) - self._spelled.at(point)
 
 
-class TimeStepBits(_Bits):
-    """*Time step bits* of one slot."""
+class TimeStepDigits(_Digits):
+    """*Time step digits* of one slot."""
 
     def __init__(self, gadgets: Gadgets, e: Polynomial) -> None:
         super().__init__(gadgets, e, DT_BITS)
 
 
-class ValueBits(_Bits):
-    """*Value bits*: of e - low."""
+class ValueDigits(_Digits):
+    """*Value digits*: of e - low."""
 
     def __init__(self, gadgets: Gadgets, integer: Ranged) -> None:
         count = (integer.high - integer.low).bit_length()

@@ -15,9 +15,10 @@ from tests.reference.exact_sum import (
     total_bounds,
 )
 from tests.reference.facts import Refusal
-from tests.reference.field import ZERO, P, spelled
-from tests.reference.gadgets import Gadgets, Values, boolean
+from tests.reference.field import ZERO, P
+from tests.reference.gadgets import Gadgets, Values
 from tests.reference.polynomial import Point
+from tests.reference.spelling import boolean
 
 
 class Multiples:
@@ -38,8 +39,8 @@ class Multiples:
         largest_top = (high - step * self.lowest) >> self._running.top_shift
         if largest_top + 1 + (2 << top_bits) >= P:
             raise OverflowError(f"multiples of {step}")
-        self._rests = [(gadgets.columns(1)[0], gadgets.columns(limb.width)) for limb in plan]
-        self._top, self._top_room = gadgets.columns(top_bits), gadgets.columns(top_bits)
+        self._rests = [(gadgets.columns(1)[0], gadgets.spelled(limb.width)) for limb in plan]
+        self._top, self._top_room = gadgets.spelled(top_bits), gadgets.spelled(top_bits)
         if start is None:
             gadgets.carried.extend(self._running.now)
 
@@ -48,20 +49,19 @@ class Multiples:
         yield from self._running.constraints(point)
         last, borrow = LAST.at(point), ZERO
         remains = [limb.at(point) for limb in self._running.after]
-        for k, (limb, (borrow_column, room_columns)) in enumerate(
+        for k, (limb, (borrow_column, room)) in enumerate(
             zip(self._running.plan, self._rests, strict=True)
         ):
-            borrowed, room = point.here[borrow_column], [point.here[c] for c in room_columns]
+            borrowed = point.here[borrow_column]
             yield boolean(borrowed)
-            yield from map(boolean, room)
+            yield from room.ranges(point)
             left = self._most[k] - remains[k] - borrow + borrowed * (1 << limb.width)
-            yield last * (left - spelled(room))
+            yield last * (left - room.at(point))
             borrow = borrowed
-        top, room = ([point.here[c] for c in own] for own in (self._top, self._top_room))
-        yield from map(boolean, top)
-        yield from map(boolean, room)
-        yield last * (remains[-1] - spelled(top))
-        yield last * (self._most[-1] - remains[-1] - borrow - spelled(room))
+        yield from self._top.ranges(point)
+        yield from self._top_room.ranges(point)
+        yield last * (remains[-1] - self._top.at(point))
+        yield last * (self._most[-1] - remains[-1] - borrow - self._top_room.at(point))
 
     def limbs_of(self, total: int) -> list[int]:
         """The public limbs of so many steps."""

@@ -8,10 +8,11 @@ from dataclasses import replace
 from random import Random
 
 from tests.reference.cases import Claim
-from tests.reference.field import P
+from tests.reference.field import DEGREE, P
 
 HEADER = 70  # tag, version, two roots
 WORD = struct.Struct("<I")
+VALUE = 4 * DEGREE  # bytes
 CHECKPOINT_FIELDS = (
     (8, 32),  # device
     (40, 4),  # epoch
@@ -85,9 +86,26 @@ def random_word(random: Random, claim: Claim, other: Claim) -> Claim:
     return _overwrite(claim, at, WORD.pack(random.randrange(P)))
 
 
+def another_value(random: Random, claim: Claim, other: Claim) -> Claim:
+    """Another value of a column at z or gz, or of a chunk."""
+    start, stop = _opened(random, claim)
+    at = start + VALUE * random.randrange((stop - start) // VALUE)
+    words = (WORD.pack(random.randrange(P)) for _ in range(DEGREE))
+    return _overwrite(claim, at, b"".join(words))
+
+
+def another_count_of_values(random: Random, claim: Claim, other: Claim) -> Claim:
+    """One column more or less at z or gz, or one chunk."""
+    start, stop = _opened(random, claim)
+    at = start + VALUE * random.randrange((stop - start) // VALUE)
+    value = claim.proof[at : at + VALUE]
+    kept = random.choice((b"", value + value))
+    return replace(claim, proof=claim.proof[:at] + kept + claim.proof[at + VALUE :])
+
+
 def swapped(random: Random, claim: Claim, other: Claim) -> Claim:
     """Two stretches of the proof changed for one another."""
-    size = random.choice((4, 24, 32, 192, 4 * 331))
+    size = random.choice((4, VALUE, 32, 8 * VALUE, 4 * claim.case.circuit.column_count))
     slots = (len(claim.proof) - HEADER) // size
     first, second = sorted(HEADER + size * slot for slot in random.sample(range(slots), 2))
     proof = bytearray(claim.proof)
@@ -173,6 +191,17 @@ def higher_floor(random: Random, claim: Claim, other: Claim) -> Claim:
     return replace(truncated_a_little(random, claim, other), floor_bits=random.randint(119, 123))
 
 
+def _opened(random: Random, claim: Claim) -> tuple[int, int]:
+    """Where the columns at z begin and end, or those of *next* at gz, or the first chunks at z."""
+    circuit = claim.case.circuit
+    place = HEADER
+    stretches = []
+    for count in (circuit.column_count, len(circuit.next_columns), 3):
+        stretches.append((place, place + VALUE * count))
+        place += VALUE * count
+    return random.choice(stretches)
+
+
 def _flip(random: Random, claim: Claim, start: int, stop: int) -> Claim:
     proof = bytearray(claim.proof)
     proof[random.randrange(start, stop)] ^= 1 << random.randrange(8)
@@ -199,6 +228,8 @@ MUTATIONS: tuple[Mutation, ...] = (
     removed,
     not_canonical,
     random_word,
+    another_value,
+    another_count_of_values,
     swapped,
     another_proof,
     spliced,

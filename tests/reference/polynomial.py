@@ -11,10 +11,10 @@ from tests.reference.field import Extension, linear
 
 @dataclass(frozen=True)
 class Point:
-    """The columns at z and gz, the selectors at z by name, and the limbs of all totals."""
+    """The columns at z, those of *next* at gz, the selectors at z by name, all totals' limbs."""
 
     here: Sequence[Extension]
-    following: Sequence[Extension]
+    following: Mapping[int, Extension]
     selectors: Mapping[str, Extension]
     limbs: Sequence[int]
 
@@ -161,9 +161,9 @@ class Polynomial:
         )
 
     def at(self, point: Point) -> Extension:
-        """The value at z."""
-        values = [atom.at(point) for atom in self.terms]
-        return linear(values, list(self.terms.values())) + self.constant
+        """The value at z; what cancels is not looked at, so that it counts as not read."""
+        terms = self._reduced
+        return linear([atom.at(point) for atom in terms], list(terms.values())) + self.constant
 
 
 def constant(value: int) -> Polynomial:
@@ -187,13 +187,13 @@ def selector(name: str) -> Polynomial:
 
 
 def spelling(columns: Iterable[int]) -> Polynomial:
-    """sum 2^i column_i."""
-    return Polynomial(0, {Column(index): 1 << i for i, index in enumerate(columns)})
+    """sum 4^i column_i."""
+    return Polynomial(0, {Column(index): 4**i for i, index in enumerate(columns)})
 
 
 def spelling_after(columns: Iterable[int]) -> Polynomial:
-    """sum 2^i column_i on the next row."""
-    return Polynomial(0, {Next(index): 1 << i for i, index in enumerate(columns)})
+    """sum 4^i column_i on the next row."""
+    return Polynomial(0, {Next(index): 4**i for i, index in enumerate(columns)})
 
 
 def total(polynomials: Iterable[Polynomial]) -> Polynomial:

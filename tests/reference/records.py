@@ -17,8 +17,8 @@ from tests.reference.gadgets import (
     Ranged,
     Reaches,
     Segments,
-    TimeStepBits,
-    ValueBits,
+    TimeStepDigits,
+    ValueDigits,
 )
 from tests.reference.polynomial import Polynomial, column, constant, selector
 from tests.reference.registers import Held, Rising, WindowTime
@@ -141,12 +141,12 @@ class Slot:
         """weight * condition in degree 1, the condition None being always true."""
         return self.weight if where is None else self.counted(self.condition(where))
 
-    def bits_of(self, integer: Ranged) -> TimeStepBits | ValueBits:
-        """The bits of an integer above its least value."""
+    def digits_of(self, integer: Ranged) -> TimeStepDigits | ValueDigits:
+        """The digits of an integer above its least value."""
         if self.schema.period_ms is None and integer == self._time_step().integer:
             e = integer.e
-            return self.gadgets.once(TimeStepBits, lambda: TimeStepBits(self.gadgets, e), e)
-        return self.gadgets.once(ValueBits, lambda: ValueBits(self.gadgets, integer), integer)
+            return self.gadgets.once(TimeStepDigits, lambda: TimeStepDigits(self.gadgets, e), e)
+        return self.gadgets.once(ValueDigits, lambda: ValueDigits(self.gadgets, integer), integer)
 
     def _reaches(self, integer: Ranged, threshold: int) -> Polynomial:
         if threshold <= integer.low or threshold > integer.high:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.reference.field import Extension, spelled, total
-from tests.reference.gadgets import Gadgets, Values, boolean
+from tests.reference.field import Extension, total
+from tests.reference.gadgets import Gadgets, Values
 from tests.reference.polynomial import Point, Polynomial, column, following, selector
+from tests.reference.spelling import boolean
 
 FIRST, LAST, CLOSING = selector("first"), selector("last"), selector("closing")
 OPENING = selector("opening")
@@ -133,7 +134,7 @@ class Extreme:
         self._readings, self._guards, self._greatest = readings, guards, greatest
         self._empty = 0 if greatest else (1 << bits) - 1
         self._extreme, self._marks = gadgets.columns(2)
-        self._slots = [(gadgets.columns(bits), gadgets.columns(1)[0]) for _ in guards]
+        self._slots = [(gadgets.spelled(bits), gadgets.columns(1)[0]) for _ in guards]
 
     @property
     def value(self) -> Polynomial:
@@ -146,13 +147,12 @@ class Extreme:
         yield point.following[self._extreme] - extreme
         yield FIRST.at(point) * point.here[self._marks]
         marks = [point.here[mark] for _, mark in self._slots]
-        for k, (bit_columns, _) in enumerate(self._slots):
-            bits = [point.here[index] for index in bit_columns]
+        for k, (distance, _) in enumerate(self._slots):
             guard, away = self._guards[k].at(point), extreme - self._readings[k].at(point)
             away = away if self._greatest else -away
-            yield from map(boolean, bits)
+            yield from distance.ranges(point)
             yield boolean(marks[k])
-            yield guard * away - spelled(bits)
+            yield guard * away - distance.at(point)
             yield marks[k] * (1 - guard)
             yield marks[k] * away
         yield marks_after - point.here[self._marks] - total(marks)

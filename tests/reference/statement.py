@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from tests.reference.facts import (
     Checkpoint,
@@ -17,7 +19,7 @@ from tests.reference.facts import (
     Selectors,
     StateLink,
 )
-from tests.reference.field import DEGREE, Extension, linear
+from tests.reference.field import DEGREE, ZERO, Extension, linear
 from tests.reference.gadgets import ACTIVE
 from tests.reference.hashing import (
     DIGEST,
@@ -111,7 +113,7 @@ def log_constraints(point: Point, chains: Chains) -> Iterator[Extension]:
 def end_constraints(point: Point, chains: Chains) -> Iterator[Extension]:
     """Section 5.2, item 2."""
     here = point.here[CHAIN : CHAIN + HALF]
-    following = point.following[CHAIN : CHAIN + HALF]
+    following = [point.following[column] for column in range(CHAIN, CHAIN + HALF)]
 
     def equal(
         selector: str, values: Sequence[Extension], wanted: Sequence[int]
@@ -153,6 +155,25 @@ def constraints_at(
             yield point.selectors[f"padding {slot}"] * here[BLOCK + slot * schema.width + k]
     yield from outcomes.constraints(point)
     yield from state_constraints(point, outcomes.gadgets.carried)
+
+
+def next_columns(schema: Schema, outcomes: Outcomes) -> list[int]:
+    """*next* of section 7, ascending: the columns that a constraint reads on the next row.
+
+    All constraints are gone through with nothing but zeros, and what they look up is kept.
+    """
+    following: defaultdict[int, Extension] = defaultdict(lambda: ZERO)
+    point = Point(
+        [ZERO] * outcomes.column_count,
+        following,
+        defaultdict(lambda: ZERO),
+        [0] * outcomes.gadgets.public_count,
+    )
+    ends = 5 if outcomes.gadgets.state else 2
+    chains = Chains(*([0] * HALF for _ in range(ends)))
+    for _ in constraints_at(point, schema, outcomes, chains):
+        pass
+    return sorted(following)
 
 
 @dataclass(frozen=True)
@@ -205,8 +226,13 @@ class Statement:
     @property
     def chunks(self) -> int:
         """K."""
-        degree_bound = 2 * self.rows.length + self.parameters.random_rows - 1
-        return math.ceil(degree_bound / self.chunk_length)
+        coefficients = 3 * self.rows.length + self.parameters.random_rows - 2
+        return math.ceil(coefficients / self.chunk_length)
+
+    @cached_property
+    def next_columns(self) -> list[int]:
+        """The columns that are opened at gz, too."""
+        return next_columns(self.contract.schema, self.outcomes)
 
     @property
     def domain(self) -> int:
@@ -231,18 +257,19 @@ class Statement:
         """The size of a proof whose queries share no leaf and no node."""
         columns, queries = self.outcomes.column_count, self.parameters.queries
         bits = self.domain.bit_length() - 1
-        at_z = DEGREE * (2 * columns + self.chunks + self.final_coefficients)
+        opened = columns + len(self.next_columns) + self.chunks
+        sent = DEGREE * (opened + self.final_coefficients)
         per_query = columns + DEGREE * (self.chunks + 1) + self.folds * FOLD * DEGREE
         paths = 2 * bits + sum(bits - 3 * layer for layer in range(1, self.folds + 1))
         head = 6 + (2 + self.folds) * DIGEST + 8
-        return head + 4 * at_z + queries * (4 * per_query + DIGEST * (2 + paths))
+        return head + 4 * sent + queries * (4 * per_query + DIGEST * (2 + paths))
 
     def transcript(self) -> Transcript:
         """The transcript with all public data absorbed."""
         contract, parameters = self.contract, self.parameters
         publics = [*self.chains.words, *self.limbs]
         transcript = Transcript()
-        transcript.absorb("protocol", b"zkmeter proof 1")
+        transcript.absorb("protocol", b"zkmeter proof 2")
         transcript.absorb("parameter set", parameters.name.encode())
         sizes = (
             parameters.blowup,
@@ -261,7 +288,7 @@ class Statement:
         return transcript
 
     def constraints(
-        self, z: Extension, here: Sequence[Extension], following: Sequence[Extension]
+        self, z: Extension, here: Sequence[Extension], following: Mapping[int, Extension]
     ) -> Iterator[Extension]:
         """Every constraint's value at z, in order."""
         point = Point(here, following, Selectors(self.rows, z), self.limbs)

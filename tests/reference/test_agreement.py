@@ -13,12 +13,15 @@ import pytest
 from tests.reference.cases import (
     ACCEPTED,
     Claim,
+    contract_of,
     kernel_answer,
     make_claim,
     reference_answer,
+    state_of,
 )
 from tests.reference.contracts import CASES
 from tests.reference.mutations import MUTATIONS
+from tests.reference.statement import Statement
 
 PER_RUN = 54
 PER_LONG_RUN = 3000
@@ -35,6 +38,18 @@ def test_both_accept_true_claims(number: int) -> None:
     """Every contract and parameter set."""
     claim = claim_of(number)
     assert (kernel_answer(claim), reference_answer(claim)) == (ACCEPTED, ACCEPTED)
+
+
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[case.name for case in CASES])
+def test_both_know_the_largest_proof(number: int) -> None:
+    """Of that size it is read, and refused for its tag; a byte more is too much."""
+    claim = claim_of(number)
+    contract, state = contract_of(claim), state_of(claim)
+    largest = Statement.of(contract, claim.checkpoints, claim.totals, state).maximum_bytes
+    assert len(claim.proof) <= largest
+    for size, reason in ((largest, "PROOF_VERSION"), (largest + 1, "PROOF_SIZE")):
+        padded = replace(claim, proof=bytes(size))
+        assert (kernel_answer(padded), reference_answer(padded)) == (reason, reason)
 
 
 def compare(count: int, seed: int) -> Counter[str]:

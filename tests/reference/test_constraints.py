@@ -23,12 +23,13 @@ from circuits.field import Array, extension, extension_multiply, lift
 from tests.circuits import formulas as texts
 from tests.reference.cases import Case, channel
 from tests.reference.contracts import CASES
-from tests.reference.facts import Channel, Refusal
+from tests.reference.facts import Channel, Refusal, Schema
 from tests.reference.field import DEGREE, Extension, P
+from tests.reference.gadgets import ACTIVE
 from tests.reference.hashing import HALF
 from tests.reference.outcomes import Outcomes
 from tests.reference.polynomial import Point
-from tests.reference.statement import LOG_COLUMNS, Chains, constraints_at
+from tests.reference.statement import LOG_COLUMNS, Chains, constraints_at, next_columns
 
 SCALES = ("1", "1/2", "1/10", "3", "1/1000", "5/7", "13/17")
 OFFSETS = ("0", "0", "-4", "1/2", "29/4", "-273.15", "1000000", "-1/1000")
@@ -53,6 +54,16 @@ CONSTRUCTS = (
     "cpk(dt, 0.1, 9, where={a} != 1) >= 1.33",
     "ratio(sum({a}) + 1, count(falling({a} > 2)) + 2) <= 0",
     "count(rising({a} > 2)) - count(rising({a} > 2)) - count({a} >= 0) / 3",
+    "count(held({a} > 3, 2)) - count(~~held({a} > 3, 2)) + sum({a})",
+)
+# (channels, bits of a and of b, formula): for every width of a cut one whose plan would be another
+# without that width; and where a cost counted in bits, or another order, would change the plan
+PLANS = (
+    (2, 18, 3, "rounded(sum(a), 1 / 255577)"),
+    (2, 24, 3, "sum(a * b) * 13 + sum(b)"),
+    (2, 24, 5, "sum(a * b)"),
+    (3, 24, 5, "sum(a * b) * 3 + sum(b)"),
+    (6, 24, 9, "sum(a * b)"),
 )
 # shrinking a contract takes minutes, and its formulas are texts that are easily cut down by hand
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
@@ -105,6 +116,8 @@ def agree(case: Case, seed: int = 0) -> None:
     random = Random(seed)
     agree_on_totals(circuit, outcomes, random)
     assert circuit.column_count == outcomes.column_count
+    read = next_columns(case.schema, outcomes)
+    assert list(circuit.next_columns) == read
     here, following = (Drawn.of(random, circuit.column_count) for _ in range(2))
     selectors = Drawn.of(random, len(circuit.selectors))
     publics = [random.randrange(P) for _ in circuit.publics]
@@ -112,7 +125,7 @@ def agree(case: Case, seed: int = 0) -> None:
     assert len(publics) == HALF * ends + outcomes.gadgets.public_count
     point = Point(
         here.elements,
-        following.elements,
+        {column: following.elements[column] for column in read},
         dict(zip(circuit.selectors, selectors.elements, strict=True)),
         publics[HALF * ends :],
     )
@@ -198,6 +211,16 @@ def test_contracts_that_are_proved(case: Case) -> None:
     agree(case)
 
 
+def test_next_of_a_counter() -> None:
+    """By hand: the chain, the activity and the running total are read on the next row."""
+    schema = Schema((channel("a", 5),))
+    outcomes = Outcomes(schema, ("count(a >= 4)",), LOG_COLUMNS)
+    slots, reaches = 4, 1 + 3  # a bit, and five bits of distance
+    top = LOG_COLUMNS + slots * reaches
+    assert outcomes.column_count == top + 1
+    assert next_columns(schema, outcomes) == [*range(8), ACTIVE, top]
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 @pytest.mark.parametrize("period_ms", [None, 100])
 def test_every_construct(count: int, period_ms: int | None) -> None:
@@ -207,6 +230,17 @@ def test_every_construct(count: int, period_ms: int | None) -> None:
     names = {"a": "a", "b": "b" if count > 1 else "a"}
     formulas = tuple(text.format(**names) for text in CONSTRUCTS)
     case = Case("constructs", "standard", chosen, formulas, (), period_ms=period_ms)
+    assert isinstance(made(case), Outcomes)
+    agree(case)
+
+
+@pytest.mark.parametrize(("count", "a", "b", "formula"), PLANS)
+def test_cheapest_plans(count: int, a: int, b: int, formula: str) -> None:
+    """Totals whose plans hang on how columns are counted."""
+    rest = (channel(f"c{k}", 3) for k in range(2, count))
+    case = Case(
+        "plan", "standard", (channel("a", a), channel("b", b), *rest), (formula,), (), 0, 100
+    )
     assert isinstance(made(case), Outcomes)
     agree(case)
 

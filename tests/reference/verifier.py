@@ -36,7 +36,7 @@ from tests.reference.hashing import (
 from tests.reference.statement import FOLD, Statement
 
 TAG = b"ZKMp"
-VERSION = 1
+VERSION = 2
 
 
 class Reader:
@@ -95,47 +95,74 @@ def extension_bytes(elements: Sequence[Extension]) -> bytes:
 
 
 @dataclass(frozen=True)
+class Values:
+    """The columns at z, those of *next* at gz in ascending order, and the chunks at z."""
+
+    here: list[Extension]
+    following: dict[int, Extension]
+    chunks: list[Extension]
+
+    @classmethod
+    def read(cls, reader: Reader, statement: Statement) -> Values:
+        """Take them off the proof."""
+        here = reader.extensions(statement.outcomes.column_count)
+        after = reader.extensions(len(statement.next_columns))
+        following = dict(zip(statement.next_columns, after, strict=True))
+        return cls(here, following, reader.extensions(statement.chunks))
+
+
+@dataclass(frozen=True)
 class Deep:
-    """What the DEEP combination needs besides the opened leaves."""
+    """What the DEEP combination needs besides the opened leaves.
+
+    Columns that are opened at gz, too, are ``twice``; the other ones and the chunks are opened at
+    z alone.
+    """
 
     z: Extension
     z_next: Extension
-    gammas: Sequence[Extension]
+    gammas: Sequence[Extension]  # per column, then per chunk
     columns: int
+    twice: Sequence[int]
+    once: Sequence[int]
     constant: Extension  # the batched lines, constant and slope
     slope: Extension
-    chunks: Extension  # the batched chunks at z
+    single: Extension  # the batched values of what is opened at z alone
 
     @classmethod
     def of(
-        cls,
-        points: tuple[Extension, Extension],
-        gammas: Sequence[Extension],
-        opened: tuple[Sequence[Extension], Sequence[Extension], Sequence[Extension]],
+        cls, points: tuple[Extension, Extension], gammas: Sequence[Extension], values: Values
     ) -> Deep:
-        """Batch the lines through both values of every column, and the chunks at z."""
+        """Batch the lines through both values of a column, and the values that are alone."""
         z, z_next = points
-        here, following, chunks = opened
-        constant = slope = batched = ZERO
+        constant = slope = single = ZERO
         inverse = (z_next - z).inverse()
-        for gamma, low, high in zip(gammas, here, following, strict=False):
+        for column, high in values.following.items():
+            gamma, low = gammas[column], values.here[column]
             rise = (high - low) * inverse
             slope = slope + gamma * rise
             constant = constant + gamma * (low - rise * z)
-        for gamma, chunk in zip(gammas[len(here) :], chunks, strict=True):
-            batched = batched + gamma * chunk
-        return cls(z, z_next, gammas, len(here), constant, slope, batched)
+        columns = len(values.here)
+        once = [column for column in range(columns) if column not in values.following]
+        for column in once:
+            single = single + gammas[column] * values.here[column]
+        for gamma, chunk in zip(gammas[columns:], values.chunks, strict=True):
+            single = single + gamma * chunk
+        twice = list(values.following)
+        return cls(z, z_next, gammas, columns, twice, once, constant, slope, single)
 
     def value(self, x: int, trace: Sequence[int], quotient: Sequence[int]) -> Extension:
         """The combination at a point of D."""
-        columns = linear(self.gammas[: self.columns], trace)
+        twice, single = self._batched(self.twice, trace), self._batched(self.once, trace)
         *chunks, mask = as_extensions(quotient)
-        batched = ZERO
         for gamma, chunk in zip(self.gammas[self.columns :], chunks, strict=True):
-            batched = batched + gamma * chunk
+            single = single + gamma * chunk
         to_z, to_next = (x - self.z).inverse(), (x - self.z_next).inverse()
         lines = self.constant + self.slope * x
-        return (columns - lines) * to_z * to_next + (batched - self.chunks) * to_z + mask
+        return (twice - lines) * to_z * to_next + (single - self.single) * to_z + mask
+
+    def _batched(self, columns: Sequence[int], trace: Sequence[int]) -> Extension:
+        return linear([self.gammas[c] for c in columns], [trace[c] for c in columns])
 
 
 def fold(values: Sequence[Extension], x: int, beta: Extension) -> Extension:
@@ -183,25 +210,6 @@ def check_layers(
             raise Refusal("PROOF_FRI_FINAL")
 
 
-@dataclass(frozen=True)
-class Values:
-    """The columns at z and gz, and the chunks at z."""
-
-    here: list[Extension]
-    following: list[Extension]
-    chunks: list[Extension]
-
-    @classmethod
-    def read(cls, reader: Reader, statement: Statement) -> Values:
-        """Take them off the proof."""
-        width = statement.outcomes.column_count
-        return cls(
-            reader.extensions(width),
-            reader.extensions(width),
-            reader.extensions(statement.chunks),
-        )
-
-
 def check_identity(statement: Statement, values: Values, alpha: Extension, z: Extension) -> None:
     """The combined constraints equal the quotient times the vanishing polynomial."""
     rows = statement.rows
@@ -242,13 +250,12 @@ def check(
         (z,) = transcript.challenge("point", 1)
     values = Values.read(reader, statement)
     transcript.absorb("values at z", extension_bytes(values.here))
-    transcript.absorb("values at gz", extension_bytes(values.following))
+    transcript.absorb("values at gz", extension_bytes([*values.following.values()]))
     transcript.absorb("chunks at z", extension_bytes(values.chunks))
     check_identity(statement, values, alpha, z)
 
     gammas = transcript.challenge("batching", len(values.here) + len(values.chunks))
-    opened = (values.here, values.following, values.chunks)
-    deep = Deep.of((z, z * statement.rows.generator), gammas, opened)
+    deep = Deep.of((z, z * statement.rows.generator), gammas, values)
     layers = []
     for _ in range(statement.folds):
         (root,) = reader.digests(1)

@@ -7,6 +7,7 @@ carried state: ``with_drawn_commitments`` draws even those.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -32,7 +33,7 @@ from circuits.statement import StateLink, Statement
 from prover.commit import LayerCommitment, commit_layer
 from prover.kernels.blake2s import tree_levels
 from prover.kernels.polynomial import fold_coefficients
-from prover.randomness import random_elements, random_salts
+from prover.randomness import random_elements
 from verifier.kernel.fri import layer_points, layer_shift
 from verifier.kernel.merkle import as_words, leaf_digest, sibling_positions
 from verifier.kernel.proof import PROOF_TAG, PROOF_VERSION, Shape
@@ -40,6 +41,11 @@ from verifier.kernel.transcript import Transcript
 from verifier.kernel.verify import _deep_values, exempt_at, selectors_at
 
 Words = NDArray[np.uint32]
+
+
+def _digests(count: int) -> Words:
+    """Uniform, as words (count, 8)."""
+    return np.frombuffer(os.urandom(32 * count), dtype="<u4").reshape(count, 8).copy()
 
 
 @dataclass
@@ -87,7 +93,7 @@ def _uniform(*shape: int) -> Array:
 def draw_challenges(shape: Shape) -> Challenges:
     """Step 1: what an honest verifier would ask."""
     size = 1 << shape.log2_domain
-    words = random_salts(-(-shape.parameters.queries // 8)).reshape(-1)
+    words = _digests(-(-shape.parameters.queries // 8)).reshape(-1)
     return Challenges(
         alpha=_uniform(DEGREE),
         z=_uniform(DEGREE),
@@ -143,7 +149,7 @@ def with_drawn_commitments(statement: Statement) -> Statement:
 
 def _tree_around(leaves: dict[int, bytes], count: int) -> list[Words]:
     """A tree whose leaves are ``leaves`` and otherwise random digests."""
-    digests = random_salts(count).copy()
+    digests = _digests(count)
     for index, digest in leaves.items():
         digests[index] = np.frombuffer(digest, dtype="<u4")
     return tree_levels(digests)
@@ -151,7 +157,7 @@ def _tree_around(leaves: dict[int, bytes], count: int) -> list[Words]:
 
 def _opening(rows: Words, indices: list[int], count: int) -> tuple[bytes, bytes]:
     """(root, opening bytes) of a salted tree of which only ``indices`` exist."""
-    salts = random_salts(len(indices))
+    salts = _digests(len(indices))
     leaves = {
         index: leaf_digest(as_words(row), salt.tobytes())
         for index, row, salt in zip(indices, rows, salts, strict=True)
@@ -174,7 +180,9 @@ def simulate(circuit: Circuit, shape: Shape, statement: Statement) -> tuple[byte
     points = layer_points(0, shape.parameters.fold, shape.log2_domain, np.array(opened))
 
     # 2. Columns: uniform at z, gz, every x, and every gx that is not opened itself.
-    now, following = _uniform(shape.columns, DEGREE), _uniform(shape.columns, DEGREE)
+    now, sent = _uniform(shape.columns, DEGREE), _uniform(len(shape.next_columns), DEGREE)
+    following = np.zeros_like(now)
+    following[list(shape.next_columns)] = sent
     rows = dict(zip(opened, _uniform(len(opened), shape.columns), strict=True))
     # 3. Chunks: uniform but for the value of their combination.
     quotient = _Quotient(circuit, shape, statement, challenges.alpha)
@@ -194,7 +202,7 @@ def simulate(circuit: Circuit, shape: Shape, statement: Statement) -> tuple[byte
         challenges.gamma,
         points,
         (trace_rows, parts.reshape(len(opened), -1)),
-        (now, following, at_z),
+        (now, sent, at_z),
     )
     layers, final = _fold(shape, deep, challenges.betas)
     leaves = domain // shape.parameters.fold
@@ -206,7 +214,7 @@ def simulate(circuit: Circuit, shape: Shape, statement: Statement) -> tuple[byte
     quotient_rows = parts.reshape(len(opened), -1).astype(np.uint32)
     quotient_root, quotient_opening = _opening(quotient_rows, opened, domain)
     out = [PROOF_TAG, PROOF_VERSION.to_bytes(2, "little"), trace_root, quotient_root]
-    out += [_bytes(now), _bytes(following), _bytes(at_z), *(layer.root for layer in layers)]
+    out += [_bytes(now), _bytes(sent), _bytes(at_z), *(layer.root for layer in layers)]
     out += [_bytes(final), bytes(8), trace_opening, quotient_opening]
     indices = opened
     for number, layer in enumerate(layers):

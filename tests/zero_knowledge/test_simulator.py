@@ -99,7 +99,7 @@ def test_relations_are_all_checked(subject: Subject, monkeypatch: pytest.MonkeyP
     circuit, statement = subject
     shape = kernel.proof_shape(circuit, STANDARD, statement)
     proof, challenges = simulated(subject)
-    at = 6 + 64 + 2 * shape.columns * 24
+    at = 6 + 64 + (shape.columns + len(shape.next_columns)) * 24
     words = np.frombuffer(proof[at : at + 4], dtype="<u4") ^ np.uint32(1)
     forged = proof[:at] + words.tobytes() + proof[at + 4 :]
     with pytest.raises(Rejected) as refused:

@@ -11,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from circuits.field import (
+    DEGREE,
     GENERATOR,
     Array,
     P,
-    extension_multiply,
     extension_powers,
     inverse,
-    power,
+    inverses,
+    matrix_product,
+    multiplication_matrix,
     powers,
+    powers_of,
     root_of_unity,
     root_powers,
 )
@@ -38,25 +41,19 @@ def layer_points(layer: int, fold: int, log2_size: int, indices: NDArray[np.int6
 
 def fold_leaves(leaves: Array, first_points: Array, challenge: Array) -> Array:
     """Fold leaves (n, fold, 6), whose first values sit at ``first_points`` (n,), to (n, 6)."""
-    fold = leaves.shape[1]
+    count, fold = leaves.shape[:2]
     zeta = inverse(root_of_unity(fold.bit_length() - 1))
     matrix = powers(zeta, fold)[np.outer(np.arange(fold), np.arange(fold)) % fold]
-    # eight products below 2^31 after reduction
-    spectrum = (matrix[None, :, :, None] * leaves[:, None, :, :] % _P).sum(axis=2) % _P
-    unshift = power(first_points, P - 2)
-    scale = np.full_like(unshift, inverse(fold))
-    weights = extension_powers(challenge, fold)
-    total = np.zeros_like(leaves[:, 0])
-    for j in range(fold):
-        part = spectrum[:, j] * scale[:, None] % _P
-        total = (total + extension_multiply(part, weights[j])) % _P
-        scale = scale * unshift % _P
-    return total
+    # fold * x^j f_j(x^fold), which becomes f_j(x^fold)
+    parts = matrix_product(matrix, leaves)
+    unscale = powers_of(inverses(first_points), fold) * np.uint64(inverse(fold)) % _P
+    parts = parts * unscale[:, :, None] % _P
+    weights = multiplication_matrix(extension_powers(challenge, fold))
+    return matrix_product(
+        parts.reshape(count, fold * DEGREE), weights.reshape(fold * DEGREE, DEGREE)
+    )
 
 
 def evaluate_final(coefficients: Array, points: Array) -> Array:
-    """The last polynomial (n, 6) at base points (m,): shape (m, 6), by Horner."""
-    total = np.zeros((len(points), coefficients.shape[1]), dtype=np.uint64)
-    for coefficient in coefficients[::-1]:
-        total = (total * points[:, None] + coefficient) % _P
-    return total
+    """The last polynomial (n, 6), n at most 2^15, at base points (m,): shape (m, 6)."""
+    return matrix_product(powers_of(points, len(coefficients)), coefficients)

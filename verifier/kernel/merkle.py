@@ -8,7 +8,8 @@ level by level from the leaves up, left to right.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,40 +20,56 @@ LEAF_PERSON = b"zkm:leaf"
 NODE_PERSON = b"zkm:node"
 
 
+# a copy of a started hash is cheaper than one that is set up anew
+_LEAF = hashlib.blake2s(person=LEAF_PERSON)
+_NODE = hashlib.blake2s(person=NODE_PERSON)
+
+
 def leaf_digest(words: bytes, salt: bytes = b"") -> bytes:
     """Digest of a leaf; ``salt`` is the BLAKE2s key (empty where nothing is to be hidden)."""
-    return hashlib.blake2s(words, key=salt, person=LEAF_PERSON).digest()
+    if salt:
+        return hashlib.blake2s(words, key=salt, person=LEAF_PERSON).digest()
+    hasher = _LEAF.copy()
+    hasher.update(words)
+    return hasher.digest()
 
 
 def node_digest(left: bytes, right: bytes) -> bytes:
     """Digest of an inner node."""
-    return hashlib.blake2s(left + right, person=NODE_PERSON).digest()
+    hasher = _NODE.copy()
+    hasher.update(left + right)
+    return hasher.digest()
 
 
 def root_from_multiproof(
-    log2_leaves: int,
-    indices: Sequence[int],
-    leaves: Sequence[bytes],
-    next_sibling: Callable[[], bytes],
+    log2_leaves: int, indices: Sequence[int], leaves: Sequence[bytes], siblings: Iterable[bytes]
 ) -> bytes:
     """The root over opened ``leaves`` at ascending, distinct ``indices``.
 
-    ``next_sibling`` is called exactly for the digests that the opened leaves do not give.
+    ``siblings`` are the digests that the opened leaves do not give: ``sibling_count`` of them are
+    taken.
     """
+    rest = iter(siblings)
     level = dict(zip(indices, leaves, strict=True))
     for _ in range(log2_leaves):
         above: dict[int, bytes] = {}
         for index, digest in level.items():
-            parent = index >> 1
-            if parent in above:
-                continue
-            other = level.get(index ^ 1)
-            if other is None:
-                other = next_sibling()
-            left, right = (digest, other) if index & 1 == 0 else (other, digest)
-            above[parent] = node_digest(left, right)
+            if index & 1 == 0:
+                above[index >> 1] = node_digest(digest, level.get(index + 1) or next(rest))
+            elif index - 1 not in level:  # else the left child has made the parent
+                above[index >> 1] = node_digest(next(rest), digest)
         level = above
     return level[0]
+
+
+def sibling_count(log2_leaves: int, indices: Sequence[int]) -> int:
+    """How many siblings the multi-proof of ascending, distinct ``indices`` (at least one) holds.
+
+    The first path needs one at every level. Each further one needs its own below the node where it
+    meets the path to its left, and there it takes the place of one.
+    """
+    meeting_levels = ((left ^ right).bit_length() for left, right in pairwise(indices))
+    return log2_leaves + sum(level - 2 for level in meeting_levels)
 
 
 def sibling_positions(log2_leaves: int, indices: Sequence[int]) -> list[tuple[int, int]]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from circuits.circuit import MAXIMUM_DEGREE
+
 
 @dataclass(frozen=True)
 class ParameterSet:
@@ -41,9 +43,13 @@ class ParameterSet:
         return self.queries + 1
 
     def chunk_count(self, log2_rows: int) -> int:
-        """Chunks of N - t coefficients that hold the quotient, of degree at most 2N + r - 2."""
+        """Chunks of N - t coefficients that hold the quotient."""
+        return -(-self.quotient_size(log2_rows) // ((1 << log2_rows) - self.chunk_mask))
+
+    def quotient_size(self, log2_rows: int) -> int:
+        """Coefficients of the quotient: its degree is at most d (N - 1) + r + 1 - N, d = 4."""
         rows = 1 << log2_rows
-        return -(-(2 * rows + self.random_rows - 1) // (rows - self.chunk_mask))
+        return (MAXIMUM_DEGREE - 1) * rows + self.random_rows + 2 - MAXIMUM_DEGREE
 
     def domain_size(self, log2_rows: int) -> int:
         """Points of the evaluation domain."""

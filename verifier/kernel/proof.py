@@ -1,24 +1,26 @@
 """Reading proof bytes: every length follows from the parameters and the query indices.
 
 There are no length fields, so there is one encoding; parsing is total and bounded by the size that
-the verifier computes. Order: tag and version; trace root; quotient root; column values at z, at gz;
-chunk values at z; FRI roots; final polynomial; nonce; trace openings (rows, salts, siblings);
-quotient openings (rows, salts, siblings); per FRI layer its leaves and siblings.
+the verifier computes. Order: tag and version; trace root; quotient root; column values at z; values
+at gz of the columns that a constraint reads on the next row; chunk values at z; FRI roots; final
+polynomial; nonce; trace openings (rows, salts, siblings); quotient openings (rows, salts,
+siblings); per FRI layer its leaves and siblings.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from circuits.errors import Reason, Rejected
 from circuits.field import DEGREE, Array, P
-from verifier.kernel.merkle import DIGEST_BYTES, SALT_BYTES, sibling_positions
+from verifier.kernel.merkle import DIGEST_BYTES, SALT_BYTES, sibling_count
 from verifier.kernel.parameters import ParameterSet
 
 PROOF_TAG = b"ZKMp"
-PROOF_VERSION = 1
+PROOF_VERSION = 2
 NONCE_BYTES = 8
 
 
@@ -29,6 +31,7 @@ class Shape:
     parameters: ParameterSet
     log2_rows: int
     columns: int
+    next_columns: tuple[int, ...]
 
     @property
     def rows(self) -> int:
@@ -74,13 +77,13 @@ class Shape:
         """A bound on the proof's size: no two queries share anything."""
         q = self.parameters.queries
         head = len(PROOF_TAG) + 2 + (2 + self.folds) * DIGEST_BYTES + NONCE_BYTES
-        values = (2 * self.columns + self.chunks + self.final_coefficients) * DEGREE
+        values = self.columns + len(self.next_columns) + self.chunks + self.final_coefficients
         opened = q * (self.columns + self.quotient_columns)
         opened += q * self.folds * self.parameters.fold * DEGREE
         paths = 2 * self.log2_domain + sum(
             self.log2_layer(k) - self.log2_fold for k in range(self.folds)
         )
-        return head + 4 * (values + opened) + q * (2 * SALT_BYTES + paths * DIGEST_BYTES)
+        return head + 4 * (DEGREE * values + opened) + q * (2 * SALT_BYTES + paths * DIGEST_BYTES)
 
 
 class Reader:
@@ -101,11 +104,16 @@ class Reader:
 
     def elements(self, *shape: int) -> Array:
         """Canonical field elements; a word >= p is ``PROOF_FIELD_ELEMENT``."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         words = np.frombuffer(self.take(4 * count), dtype="<u4")
         if count and int(words.max()) >= P:
             raise Rejected(Reason.PROOF_FIELD_ELEMENT, "a word is not below p")
         return words.astype(np.uint64).reshape(shape)
+
+    def pieces(self, count: int, size: int) -> list[bytes]:
+        """The next ``count`` pieces of ``size`` bytes each."""
+        data = self.take(count * size)
+        return [data[at : at + size] for at in range(0, len(data), size)]
 
     def digest(self) -> bytes:
         """The next digest."""
@@ -132,6 +140,6 @@ def read_openings(
 ) -> Openings:
     """Read the leaves at ``indices`` (ascending, distinct) and their multi-proof."""
     values = reader.elements(len(indices), words)
-    salts = [reader.take(SALT_BYTES) for _ in indices] if salted else []
-    siblings = [reader.digest() for _ in sibling_positions(log2_leaves, indices)]
+    salts = reader.pieces(len(indices), SALT_BYTES) if salted else []
+    siblings = reader.pieces(sibling_count(log2_leaves, indices), DIGEST_BYTES)
     return Openings(indices, values, salts, siblings)

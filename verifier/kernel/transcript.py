@@ -43,10 +43,12 @@ class Transcript:
         prefix = (
             self._state + len(name).to_bytes(2, "little") + name + attempt.to_bytes(4, "little")
         )
-        blocks = [
-            hashlib.blake2s(prefix + k.to_bytes(4, "little"), person=b"zkm:sqze").digest()
-            for k in range(-(-count // 8))
-        ]
+        start = hashlib.blake2s(prefix, person=b"zkm:sqze")
+        blocks = []
+        for k in range(-(-count // 8)):
+            hasher = start.copy()
+            hasher.update(k.to_bytes(4, "little"))
+            blocks.append(hasher.digest())
         return np.frombuffer(b"".join(blocks), dtype="<u4")[:count]
 
     def challenge(self, label: str, count: int) -> Array:

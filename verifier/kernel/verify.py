@@ -27,7 +27,10 @@ from circuits.field import (
     extension_product,
     in_proper_subfield,
     inverse,
+    inverse_differences,
     lift,
+    matrix_product,
+    multiplication_matrix,
     root_of_unity,
     root_powers,
     subtract,
@@ -49,14 +52,17 @@ from verifier.kernel.proof import (
 from verifier.kernel.soundness import proven_bits
 from verifier.kernel.transcript import Transcript, grinding_ok
 
-PROTOCOL = b"zkmeter proof 1"
+PROTOCOL = b"zkmeter proof 2"
 _P = np.uint64(P)
 _SELECTOR_CHUNK = 1 << 12  # rows inverted at once: bounds memory for claims of many windows
 
 
 def proof_shape(circuit: Circuit, parameters: ParameterSet, statement: Statement) -> Shape:
     """The sizes of a proof of ``statement``; refuses (``TRACE_LENGTH``) more than 2^20 rows."""
-    layout = statement.layout(circuit)
+    return _shape_of(circuit, parameters, statement.layout(circuit))
+
+
+def _shape_of(circuit: Circuit, parameters: ParameterSet, layout: Layout) -> Shape:
     log2_rows = layout.log2_rows(parameters.random_rows)
     if log2_rows > MAXIMUM_LOG2_ROWS:
         raise Rejected(
@@ -65,7 +71,7 @@ def proof_shape(circuit: Circuit, parameters: ParameterSet, statement: Statement
             expected=f"at most 2^{MAXIMUM_LOG2_ROWS}",
             got=f"2^{log2_rows}",
         )
-    return Shape(parameters, log2_rows, circuit.column_count)
+    return Shape(parameters, log2_rows, circuit.column_count, circuit.next_columns)
 
 
 def start_transcript(circuit: Circuit, shape: Shape, statement: Statement) -> Transcript:
@@ -108,7 +114,8 @@ def verify(
     # 1. Policy: sizes and security from the verifier's side alone.
     for outcome, total in zip(circuit.outcomes, statement.totals, strict=True):
         outcome.check_total(total)
-    shape = proof_shape(circuit, parameters, statement)
+    layout = statement.layout(circuit)
+    shape = _shape_of(circuit, parameters, layout)
     bits = proven_bits(
         parameters,
         shape.log2_rows,
@@ -139,12 +146,13 @@ def verify(
 
     # 4. Values out of the domain; the constraints must hold at z.
     now = reader.elements(shape.columns, DEGREE)
-    following = reader.elements(shape.columns, DEGREE)
+    following = reader.elements(len(shape.next_columns), DEGREE)
     chunks = reader.elements(shape.chunks, DEGREE)
     transcript.absorb_elements("values at z", now)
     transcript.absorb_elements("values at gz", following)
     transcript.absorb_elements("chunks at z", chunks)
-    _check_constraints(circuit, shape, statement, alpha, z, (now, following, chunks))
+    publics = statement.public_inputs(circuit)
+    _check_constraints(circuit, shape, layout, publics, alpha, z, (now, following, chunks))
 
     # 5. gamma: combines every column and chunk with independent coefficients (batching error).
     gamma = transcript.challenge("batching", shape.columns + shape.chunks)
@@ -166,7 +174,7 @@ def verify(
     queries = transcript.indices("queries", parameters.queries, shape.log2_domain)
 
     # 8. Open trace and quotient at the queried points.
-    opened = np.unique(queries)
+    opened = _distinct(queries)
     trace_rows = _open(
         reader, opened, shape.log2_domain, shape.columns, trace_root, Reason.PROOF_TRACE_PATH
     )
@@ -191,21 +199,23 @@ def verify(
 def _check_constraints(
     circuit: Circuit,
     shape: Shape,
-    statement: Statement,
+    layout: Layout,
+    publics: Array,
     alpha: Array,
     z: Array,
     values: tuple[Array, Array, Array],
 ) -> None:
     """sum alpha^i C_i(z) * exempt(z) = (z^N - 1) * sum z^(k (N - t)) chunk_k(z)."""
-    now, following, chunks = values
-    layout = statement.layout(circuit)
+    now, known, chunks = values
+    following = np.zeros_like(now)
+    following[list(shape.next_columns)] = known  # no constraint reads the others
     z_to_rows = extension_power(z, shape.rows)
     vanishing = subtract(z_to_rows, extension(1))
     constraints = interpreter(circuit).constraints(
         now,
         following,
         selectors_at(circuit.selectors, layout, shape.log2_rows, z, vanishing),
-        lift(statement.public_inputs(circuit)),
+        lift(publics),
         extension(1),
         extension_multiply,
     )
@@ -233,23 +243,29 @@ def selectors_at(
 ) -> Array:
     """Each named selector's polynomial at z, shape (selectors, 6), in O(number of windows).
 
-    A selector is a sum of Lagrange polynomials L_i(z) = (z^N - 1) / N * w^i / (z - w^i).
+    A selector is a sum of Lagrange polynomials L_i(z) = (1 - z^N) / N * w^i / (w^i - z).
     """
     chosen = [layout.selector(name) for name in names]
     # many selectors share rows (every interval of the day is some closing rows): each row once
-    rows = np.unique(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
+    rows = _distinct(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
     weighted = np.zeros((len(rows), DEGREE), dtype=np.uint64)
     for start in range(0, len(rows), _SELECTOR_CHUNK):
         points = root_powers(log2_rows, rows[start : start + _SELECTOR_CHUNK])
-        gaps = subtract(np.broadcast_to(z, (len(points), DEGREE)), lift(points))
-        inverses = extension_inverse(gaps)
-        weighted[start : start + _SELECTOR_CHUNK] = inverses * points[:, None] % _P
+        terms = inverse_differences(points, z) * points[:, None] % _P
+        weighted[start : start + _SELECTOR_CHUNK] = terms
     out = np.zeros((len(names), DEGREE), dtype=np.uint64)
     for k, own in enumerate(chosen):
         # at most 2^20 summands below 2^31
         out[k] = weighted[np.searchsorted(rows, own)].sum(axis=0) % _P
-    scale = vanishing * np.uint64(inverse(1 << log2_rows)) % _P
+    scale = subtract(extension(0), vanishing) * np.uint64(inverse(1 << log2_rows)) % _P
     return extension_multiply(out, scale)
+
+
+def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending, each once; ``np.unique`` would load masked arrays at every start."""
+    ordered = np.sort(values)
+    distinct: NDArray[np.int64] = ordered[np.diff(ordered, prepend=-1) != 0]
+    return distinct
 
 
 def _open(
@@ -264,11 +280,10 @@ def _open(
 ) -> Openings:
     """Read openings and check them against ``root``."""
     opened = read_openings(reader, [int(i) for i in indices], log2_leaves, words, salted=salted)
-    rows = opened.values.astype(np.uint32)
+    rows = [as_words(row) for row in opened.values.astype(np.uint32)]
     salts = opened.salts or [b""] * len(rows)
-    leaves = [leaf_digest(as_words(row), salt) for row, salt in zip(rows, salts, strict=True)]
-    siblings = iter(opened.siblings)
-    if root_from_multiproof(log2_leaves, opened.indices, leaves, lambda: next(siblings)) != root:
+    leaves = [leaf_digest(row, salt) for row, salt in zip(rows, salts, strict=True)]
+    if root_from_multiproof(log2_leaves, opened.indices, leaves, opened.siblings) != root:
         raise Rejected(reason, "opened leaves do not lie under the committed root")
     return opened
 
@@ -281,29 +296,35 @@ def _deep_values(
     rows: tuple[Array, Array],
     values: tuple[Array, Array, Array],
 ) -> Array:
-    """The DEEP combination: two-point quotients of columns, one-point of chunks, the mask."""
+    """The DEEP combination: quotients at z and gz or at z alone, and the mask.
+
+    Both kinds share 1 / (x - z): what is open at gz too has a second factor 1 / (x - gz).
+    """
     trace, quotient = rows
     now, following, chunks = values
+    both = np.zeros(shape.columns, dtype=np.bool_)
+    both[list(shape.next_columns)] = True
     gz = z * np.uint64(root_of_unity(shape.log2_rows)) % _P
     of_columns, of_chunks = gamma[: shape.columns], gamma[shape.columns :]
-    slope = extension_multiply(subtract(following, now), extension_inverse(subtract(gz, z)))
-    at_z = extension_dot(of_columns, now)
-    slope_sum = extension_dot(of_columns, slope)
+    at_z, at_gz = (extension_dot(of_columns[both], v) for v in (now[both], following))
+    slope = extension_multiply(subtract(at_gz, at_z), extension_inverse(subtract(gz, z)))
 
     x = lift(points)
-    x_minus_z = subtract(x, np.broadcast_to(z, x.shape))
-    x_minus_gz = subtract(x, np.broadcast_to(gz, x.shape))
-    line = add(np.broadcast_to(at_z, x.shape), extension_multiply(x_minus_z, slope_sum))
-    # at most 2^32 terms below 2^31
-    combined = (trace[:, :, None] * of_columns[None] % _P).sum(axis=1) % _P
-    inverse_both = extension_inverse(extension_multiply(x_minus_z, x_minus_gz))
-    total = extension_multiply(subtract(combined, line), inverse_both)
+    line = add(at_z, extension_multiply(subtract(x, np.broadcast_to(z, x.shape)), slope))
+    of_both = subtract(matrix_product(trace[:, both], of_columns[both]), line)
 
-    parts = quotient.reshape(len(points), shape.chunks + 1, DEGREE)
-    differences = subtract(parts[:, :-1], np.broadcast_to(chunks, parts[:, :-1].shape))
-    chunk_sum = extension_multiply(differences, of_chunks[None]).sum(axis=1) % _P
-    inverse_z = extension_multiply(inverse_both, x_minus_gz)
-    return add(add(total, extension_multiply(chunk_sum, inverse_z)), parts[:, -1])
+    constant = add(extension_dot(of_columns[~both], now[~both]), extension_dot(of_chunks, chunks))
+    mask = quotient[:, -DEGREE:]
+    # a chunk's value is an extension element: its six coordinates, times the matrix of gamma_k
+    chunk_weights = multiplication_matrix(of_chunks).reshape(-1, DEGREE)
+    of_one = add(
+        matrix_product(trace[:, ~both], of_columns[~both]),
+        matrix_product(quotient[:, :-DEGREE], chunk_weights),
+    )
+    of_one = subtract(of_one, np.broadcast_to(constant, x.shape))
+
+    by_gz = extension_multiply(of_both, inverse_differences(points, gz))
+    return add(extension_multiply(add(by_gz, of_one), inverse_differences(points, z)), mask)
 
 
 def _check_layers(
@@ -319,7 +340,8 @@ def _check_layers(
     for layer, (root, beta) in enumerate(zip(roots, betas, strict=True)):
         log2_leaves = shape.log2_layer(layer) - shape.log2_fold
         leaf_indices = indices & ((1 << log2_leaves) - 1)
-        distinct, place = np.unique(leaf_indices, return_inverse=True)
+        distinct = _distinct(leaf_indices)
+        place = np.searchsorted(distinct, leaf_indices)
         opened = _open(
             reader, distinct, log2_leaves, fold * DEGREE, root, Reason.PROOF_FRI_PATH, salted=False
         )

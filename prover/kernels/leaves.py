@@ -1,0 +1,138 @@
+"""Columns extended to the evaluation domain and hashed, group by group.
+
+A leaf's digest absorbs its row group by group, so a coset's leaves grow while its groups are
+transformed one after the other: what a pass of the transform leaves in the first-level cache is
+hashed there, and no coset has to be in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numba import get_num_threads, njit, prange
+
+from prover.kernels import vector
+from prover.kernels.blake2s import initial_state
+from prover.kernels.expansion import SEED_BYTES, digests, keyed_state
+from prover.kernels.montgomery import Words
+from prover.kernels.ntt import STRIP_ROWS, blocks_up, coset_tables, strip_up
+from prover.kernels.vector import LANES
+from verifier.kernel.merkle import LEAF_PERSON
+
+_ALL_ONES = np.uint32(0xFFFFFFFF)
+_ZERO = np.uint32(0)
+_KEY_BYTES = 64  # the salt is the key, which fills the first block
+
+
+@njit(cache=True)
+def _absorb_salts(states: Any, start: Any, keyed: Any, coset: int, cosets: int) -> None:
+    counters = np.zeros((LANES, LANES), dtype=np.uint32)
+    salts = np.zeros((LANES, LANES), dtype=np.uint32)
+    for batch in range(states.shape[0]):
+        digests(keyed, batch * LANES * cosets + coset, cosets, counters, salts)
+        for k in range(8):
+            states[batch, k, :] = start[k]
+        vector.compress_lanes(states[batch], salts, 0, np.uint32(_KEY_BYTES), _ZERO)
+
+
+@njit(cache=True)
+def _absorb_group(
+    source: Any,
+    x: Any,
+    keep: bool,
+    table: Any,
+    states: Any,
+    count: Any,
+    final: Any,
+) -> None:
+    """Extend one group to ``x``, absorb its rows; only if ``keep``, they are left in ``x``."""
+    rows = source.shape[0]
+    block = blocks_up(source, x, table)
+    parts = rows // block
+    if parts == 1:
+        for batch in range(rows // LANES):
+            vector.compress_rows(states[batch], x, batch * LANES * LANES, count, final)
+        return
+    buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+    for first in range(0, block, STRIP_ROWS):
+        strip_up(x, block, first, table, buffer)
+        for part in range(parts):
+            at, start = part * STRIP_ROWS * LANES, part * block + first
+            vector.compress_rows(states[start // LANES], buffer, at, count, final)
+            if keep:
+                for row in range(STRIP_ROWS):
+                    value = vector.load(buffer, at + row * LANES)
+                    vector.store(x, (start + row) * LANES, value)
+
+
+@njit(cache=True, parallel=True)
+def _leaves(
+    coefficients: Any,
+    columns: int,
+    tables: Any,
+    start: Any,
+    keyed: Any,
+    scratch: Any,
+    kept: Any,
+    places: Any,
+    states: Any,
+    out: Any,
+) -> None:
+    groups, cosets, workers = coefficients.shape[0], tables.shape[0], states.shape[0]
+    for worker in prange(workers):
+        own = states[worker]
+        for coset in range(worker, cosets, workers):
+            place = places[coset]
+            _absorb_salts(own, start, keyed, coset, cosets)
+            for group in range(groups):
+                last = group == groups - 1
+                size = 4 * columns if last else 64 * (group + 1)
+                count, final = np.uint32(_KEY_BYTES + size), _ALL_ONES if last else _ZERO
+                source, table = coefficients[group], tables[coset]
+                if place >= 0:
+                    _absorb_group(source, kept[place, group], True, table, own, count, final)
+                else:
+                    _absorb_group(source, scratch[worker], False, table, own, count, final)
+            for batch in range(own.shape[0]):
+                for lane in range(LANES):
+                    for k in range(8):
+                        out[(batch * LANES + lane) * cosets + coset, k] = own[batch, k, lane]
+
+
+def extended_leaves(
+    coefficients: Words,
+    columns: int,
+    shift: int,
+    blowup: int,
+    seed: bytes,
+    keep: Sequence[int] = (),
+) -> tuple[Words, Words]:
+    """Salted leaf digests (blowup * rows, 8) of the extension, in natural order, and what is kept.
+
+    ``coefficients`` (groups, rows, 16) are bit-reversed, of which ``columns`` columns are real;
+    salt number i is ``expansion.digest(seed, i)``. Kept are these cosets, (cosets, groups, rows,
+    16). Rows come in sixteens (``ValueError`` otherwise): that many are hashed in lockstep.
+    """
+    groups, rows, _ = coefficients.shape
+    if rows % LANES:
+        raise ValueError(f"{rows} rows are not a multiple of {LANES}")
+    workers = min(blowup, get_num_threads())
+    places = np.full(blowup, -1, dtype=np.int64)
+    places[list(keep)] = np.arange(len(keep))
+    kept = np.empty((len(keep), groups, rows, LANES), dtype=np.uint32)
+    out = np.empty((blowup * rows, 8), dtype=np.uint32)
+    _leaves(
+        coefficients,
+        columns,
+        coset_tables(rows, shift, blowup, range(blowup)),
+        initial_state(LEAF_PERSON, SEED_BYTES),
+        keyed_state(seed),
+        np.empty((workers, rows, LANES), dtype=np.uint32),
+        kept,
+        places,
+        np.empty((workers, rows // LANES, 8, LANES), dtype=np.uint32),
+        out,
+    )
+    return out, kept
