@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.jobs import DEADLY
 from tests.ledger.stores import open_ledger
 from tests.support import RICH, STRANGER, SUPPLIER, World, resign
 from verifier.cli import main
@@ -135,6 +136,61 @@ def test_verify_an_unreadable_file(world: World, run: Run, contract: Path, tmp_p
     assert answer.status == 2
     assert answer.out.startswith(f"{good}: ok")  # what could be read was checked
     assert answer.err.startswith("error: FILE_MISSING: ")
+
+
+def verify_many(files: list[Path], contract: Path, code: str = "") -> Answer:
+    """``verify`` in a process of its own, since for many files it makes copies of itself."""
+    program = f"import sys\nimport verifier.cli as cli\n{code}\ncli.main.main(sys.argv[1:])"
+    arguments = [*map(str, files), "--contract", str(contract), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", program, "verify", *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_verify_many_files(world: World, contract: Path, tmp_path: Path, missing: bool) -> None:
+    kinds = {
+        None: world.first.encode(),
+        "AMOUNT_MISMATCH": resign(world.first, amount_nanos=1).encode(),
+        "CLAIM_MALFORMED": b"junk",
+    }
+    expected = [None, "CLAIM_MALFORMED", None, "AMOUNT_MISMATCH"] * 4
+    files = [write(tmp_path, f"{k}.claim", kinds[r]) for k, r in enumerate(expected)]
+    asked = [tmp_path / "missing", *files[:9], tmp_path / "gone", *files[9:]] if missing else files
+    answer = verify_many(asked, contract)
+    *lines, last = answer.out.splitlines() if missing else [*answer.out.splitlines(), ""]
+    documents = [json.loads(line) for line in lines]
+    assert [d["file"] for d in documents] == [str(f) for f in files]  # in their order
+    assert [d["reason"] for d in documents] == expected
+    assert [d["ok"] for d in documents] == [reason is None for reason in expected]
+    assert answer.err == ""
+    assert answer.status == (2 if missing else 1)
+    if missing:
+        error = json.loads(last)["error"]
+        assert error["reason"] == "FILE_MISSING"
+        assert str(tmp_path / "missing") in error["message"]  # the first of them
+
+
+def test_verify_many_files_in_processes_of_which_one_dies(contract: Path, tmp_path: Path) -> None:
+    files = [write(tmp_path, f"{k}.claim", DEADLY if k == 5 else b"") for k in range(12)]
+    code = (
+        "import os\nfrom tests.jobs import die_over_a_file\n"
+        "cli._verify_one = die_over_a_file\nprint(os.getpid())"
+    )
+    answer = verify_many(files, contract, code)
+    own, *lines, last = answer.out.splitlines()
+    documents = [json.loads(line) for line in lines]
+    assert [d["file"] for d in documents] == [str(f) for f in files if f.name != "5.claim"]
+    here, *elsewhere = [d["process"] for d in documents]
+    assert here == int(own)
+    assert int(own) not in elsewhere
+    assert json.loads(last)["error"] == {
+        "reason": "FILE_UNREADABLE",
+        "message": f"{files[5]}: the process that checked it died",
+    }
+    assert answer.status == 2
 
 
 @pytest.mark.parametrize("damage", ["missing", "unsigned", "altered", "stranger", "syntax"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from circuits.errors import BadInput, Rejected
+from circuits.errors import BadInput, InputReason, Rejected
 from verifier.commands_anchor import add_anchor
 from verifier.commands_contract import add_contract_show, add_contract_sign
 from verifier.commands_escrow import add_escrow
@@ -43,6 +44,7 @@ _CONTRACT = click.option(
 )
 _STORE = click.option("--store", required=True, metavar="DIR", help="The supplier's store.")
 _LARGEST = 2**63 - 1
+_MANY_FILES = 4  # fewer are checked sooner than processes are started
 
 
 @leaf(main, "deposit")
@@ -82,23 +84,70 @@ def deposit(output: Output, store: str, contract: str, amount_nanos: int, refere
 def verify(output: Output, files: tuple[str, ...], contract: str) -> int:
     """Check claims offline: terms, signatures, checkpoints, proof, amount. No store is needed."""
     from verifier.contract import load_contract
-    from verifier.files import read_file
 
     signed = load_contract(contract).require_signed()
     unreadable: BadInput | None = None
     refused = False
-    for file in files:
-        try:
-            data = read_file(file)
-        except BadInput as error:
-            unreadable = unreadable or error
+    for document in _verdicts(files, signed):
+        if isinstance(document, BadInput):
+            unreadable = unreadable or document
             continue
-        document = _verify_one(file, data, signed)
         refused |= not document["ok"]
         output.emit(document, _verdict_text(document))
     if unreadable is not None:
         raise unreadable
     return EXIT_NO if refused else 0
+
+
+def _verdicts(
+    files: tuple[str, ...], contract: SignedContract
+) -> Iterator[dict[str, Any] | BadInput]:
+    """What is to be said about each file, in their order, or why it cannot be read."""
+    # The first one, or the few, here: what that loads and compiles, copies of this process have.
+    here = files if len(files) < _MANY_FILES else files[:1]
+    for file in here:
+        yield _verify_file(file, contract, _verify_one)
+    if len(here) < len(files):
+        yield from _verdicts_on_all_cores(files[1:], contract)
+
+
+def _verdicts_on_all_cores(
+    files: tuple[str, ...], contract: SignedContract
+) -> Iterator[dict[str, Any] | BadInput]:
+    from concurrent.futures import ThreadPoolExecutor
+    from dataclasses import replace
+    from functools import partial
+
+    from verifier.workers import WorkerDied, Workers, usable_cores
+
+    # a copy of the terms lacks what was derived from them, which need not be sent
+    plain = replace(contract, terms=replace(contract.terms))
+    count = min(usable_cores(), len(files))
+    with Workers(count, fork=True) as workers, ThreadPoolExecutor(count) as threads:
+        verify_one = partial(workers.call, _verify_one)
+
+        def verdict(file: str) -> dict[str, Any] | BadInput:
+            try:
+                return _verify_file(file, plain, verify_one)
+            except WorkerDied:
+                why = f"{file}: the process that checked it died"
+                return BadInput(InputReason.FILE_UNREADABLE, why)
+
+        try:
+            yield from threads.map(verdict, files)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _verify_file(
+    file: str, contract: SignedContract, verify_one: Callable[..., dict[str, Any]]
+) -> dict[str, Any] | BadInput:
+    from verifier.files import read_file
+
+    try:
+        return verify_one(file, read_file(file), contract)
+    except BadInput as error:
+        return error
 
 
 def _verify_one(file: str, data: bytes, contract: SignedContract) -> dict[str, Any]:

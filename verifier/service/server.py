@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,6 +23,7 @@ from verifier.rpc.verifier_pb2_grpc import add_VerifierServiceServicer_to_server
 from verifier.service.servicer import VerifierServicer
 from verifier.service.tls import ServerTls
 from verifier.settlement import Settlement
+from verifier.workers import usable_cores
 
 SERVICE_NAME = verifier_pb2.DESCRIPTOR.services_by_name["VerifierService"].full_name
 _log = logging.getLogger(__name__)
@@ -32,13 +33,14 @@ _log = logging.getLogger(__name__)
 class ServiceLimits:
     """What one server takes on at a time; ``grace_seconds`` is how long it finishes when told.
 
+    ``proof_workers`` proofs are checked at a time, each in a process of its own.
     A stream of receipts ends after ``watch_seconds``, or ``watch_idle_seconds`` without a receipt:
     there are few places, and nobody may hold one for ever. ``settle_seconds`` is how often open
     settlements are looked after when no call gives a reason to.
     """
 
     concurrent_calls: int = 64
-    proof_workers: int = 2
+    proof_workers: int = field(default_factory=usable_cores)
     call_seconds: float = 120.0
     watch_seconds: float = 86_400.0
     watch_idle_seconds: float = 3_600.0

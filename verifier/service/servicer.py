@@ -18,6 +18,8 @@ from verifier.rpc import verifier_pb2 as messages
 from verifier.rpc.status import status_of
 from verifier.rpc.verifier_pb2_grpc import VerifierServiceServicer
 from verifier.service import settlements
+from verifier.service.proofs import proof_check_in
+from verifier.workers import Workers
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
@@ -33,7 +35,8 @@ class VerifierServicer(VerifierServiceServicer):
     """VerifierService over one ledger.
 
     ``due`` is called (in the event loop) when there is something to settle: after each newly
-    accepted claim and each new signature of a settlement.
+    accepted claim and each new signature of a settlement. Proofs are checked in ``proof_workers``
+    processes; everything that touches the ledger happens in this one.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class VerifierServicer(VerifierServiceServicer):
         self._call_seconds = call_seconds
         self._watch_seconds = watch_seconds
         self._watch_idle_seconds = watch_idle_seconds
+        self._workers = Workers(proof_workers)
         self._proofs = ThreadPoolExecutor(proof_workers, thread_name_prefix="proof")
         self._queries = ThreadPoolExecutor(4, thread_name_prefix="query")
         self._watchers = 0
@@ -63,9 +67,10 @@ class VerifierServicer(VerifierServiceServicer):
         self._announce()
 
     def close(self) -> None:
-        """Wait for the threads."""
+        """Wait for the threads and the processes."""
         self._proofs.shutdown(wait=True)
         self._queries.shutdown(wait=True)
+        self._workers.close()
 
     def _announce(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -108,7 +113,8 @@ class VerifierServicer(VerifierServiceServicer):
         self, request: messages.SubmitClaimRequest, context: Context
     ) -> messages.SubmitClaimResponse:
         """Decide on a claim; what is accepted is on disk before it is acknowledged."""
-        work = self._run(self._proofs, self._ledger.apply, request.claim)
+        proof_check = proof_check_in(self._workers, request.claim)
+        work = self._run(self._proofs, self._ledger.apply, request.claim, proof_check)
         applied: Applied = await self._answer(context, work)
         if not applied.duplicate:
             self._announce()
