@@ -14,7 +14,6 @@ DEPENDENCIES := $(VENV)/.dependencies
 INSTALLED := $(VENV)/.installed
 PROTO := $(shell find proto -name '*.proto')
 SKAB := ../shared/data/skab/anomaly-free.csv
-READINGS ?= 864000
 DEVICE ?= software
 SETTLE ?= embedded
 FIRMWARE := $(MAKE) -s -C firmware PYTHON=$(abspath $(BIN)/python)
@@ -128,8 +127,8 @@ check: venv ## ruff, mypy --strict, import-linter
 	@$(BIN)/lint-imports
 
 .PHONY: bench
-bench: venv ## prove READINGS readings (default: a day at 10 Hz), median of three
-	@$(BIN)/zkmeter-prover bench --readings $(READINGS)
+bench: venv ## times, memory and sizes over lengths and parameter sets, in build/bench (ROWS=4096: no longer ones; READINGS=864000: that alone)
+	@$(BIN)/zkmeter-prover bench $(if $(READINGS),--readings $(READINGS),--out build/bench $(if $(ROWS),--rows $(ROWS)))
 
 .PHONY: vectors
 vectors: venv ## make the project's own vectors in tests/vectors anew

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from circuits.statement import Statement
 from prover.device import DeviceState, SoftwareDevice
 from prover.log import ImportedWindow
 from prover.prove import prove
+from prover.spans import Spans
 from verifier.contract import read_template
 from verifier.contract.estimate import constraint_terms
 from verifier.contract.terms import Terms
@@ -59,15 +58,11 @@ def measure(terms: Terms, blocks: int) -> Measured:
     rows = proof_shape(circuit, parameters, statement).rows
     runs: list[dict[str, float]] = []
     for _ in range(RUNS):
-        begun: list[tuple[str, float]] = []
-
-        def note(step: str, _: float, steps: list[tuple[str, float]] = begun) -> None:
-            steps.append((step, time.perf_counter()))
-
-        prove(circuit, parameters, statement, made.windows, note)
+        spans = Spans()
+        prove(circuit, parameters, statement, made.windows, spans)
         runs.append({"terms": 0.0, "once": 0.0, "rest": 0.0})
-        for (step, start), (_, stop) in pairwise(begun):
-            runs[-1][_KINDS.get(step, "rest")] += stop - start
+        for span in spans.finish():
+            runs[-1][_KINDS.get(span.step, "rest")] += span.seconds
     return Measured(
         rows,
         rows * parameters.blowup * circuit.column_count,

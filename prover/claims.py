@@ -15,6 +15,7 @@ from circuits.records import Records
 from circuits.state import initial_opening
 from circuits.statement import Statement
 from prover.log import WindowLog
+from prover.memory import kept_bytes
 from prover.prove import prove
 from prover.state import Openings, link_state, opening_at
 from prover.statements import Counted, Span, Statements, open_statements
@@ -328,15 +329,26 @@ def make_claim(
     plan: Plan,
     statements: Statements,
     progress: Progress | None = None,
+    memory: int | None = None,
 ) -> tuple[Claim, CheckedClaim]:
-    """Prove, build, check as the verifier will, and record the statement; then it may leave."""
+    """Prove, build, check as the verifier will, and record the statement; then it may leave.
+
+    ``memory`` bounds the process, in bytes, as ``prover.memory`` can.
+    """
     terms = contract.terms
     if public_key(operator_key) != terms.parties.operator:
         raise BadInput(InputReason.KEY, f"contract {terms.name!r}: this key is not the operator's")
     statements.require_free(plan.span)
     parameters = PARAMETER_SETS[terms.parameter_set]
+    shape = proof_shape(terms.circuit, parameters, plan.statement)
     proof = prove(
-        terms.circuit, parameters, plan.statement, plan.windows, progress, state=plan.state
+        terms.circuit,
+        parameters,
+        plan.statement,
+        plan.windows,
+        progress,
+        state=plan.state,
+        memory_bytes=kept_bytes(memory, shape),
     )
     claim = build_claim(
         terms,
@@ -363,9 +375,10 @@ def claim_windows(
     windows: tuple[int, int],
     epoch: int | None = None,
     progress: Progress | None = None,
+    memory: int | None = None,
 ) -> tuple[Claim, CheckedClaim]:
     """One claim over windows first..last inclusive, from directories."""
     contract.require_signed()
     with open_store(store_directory) as store, open_statements(keys_directory) as statements:
         plan = plan_claim(contract, operator_key, store, *windows, epoch, statements)
-        return make_claim(contract, operator_key, plan, statements, progress)
+        return make_claim(contract, operator_key, plan, statements, progress, memory)

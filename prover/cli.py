@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from circuits.errors import BadInput, InputReason
+from prover.commands_bench import MEMORY, add_bench_commands
 from prover.commands_circuit import add_circuit_commands
 from prover.commands_ingest import add_device_stream, add_ingest
 from prover.commands_settlement import add_settle
@@ -34,6 +34,7 @@ add_contract_sign(_contract)
 add_contract_show(_contract)
 add_device_stream(_device)
 add_ingest(main)
+add_bench_commands(main)
 add_circuit_commands(subgroup(main, "circuit", "Circuits: look for mistakes."))
 
 _CONTRACT = click.option(
@@ -41,6 +42,15 @@ _CONTRACT = click.option(
 )
 _STORE = click.option("--store", required=True, metavar="DIR", help="The operator's store.")
 _KEYS = click.option("--keys", required=True, metavar="DIR", help="The operator's key directory.")
+
+
+def _show_notices() -> None:
+    from prover.notices import show_notices
+
+    show_notices()
+
+
+main.callback = _show_notices
 
 
 @leaf(_device, "new")
@@ -184,30 +194,48 @@ def parse_windows(text: str) -> tuple[int, int]:
     help="Epoch of the windows; the latest that has them when not given.",
 )
 @click.option("--out", required=True, metavar="FILE", help="Where to write the claim.")
+@MEMORY
+@click.option("--profile", is_flag=True, help="Show where the time goes, step by step.")
 def prove(
-    output: Output, contract: str, store: str, keys: str, span: str, epoch: int | None, out: str
+    output: Output,
+    contract: str,
+    store: str,
+    keys: str,
+    span: str,
+    epoch: int | None,
+    out: str,
+    memory: str | None,
+    profile: bool,
 ) -> None:
     """Prove the outcomes over some windows.
 
     Writes one signed claim that covers windows A..B, both inclusive.
     """
+    from prover.memory import parse_memory
     from verifier.contract import load_contract
     from verifier.files import require_writable, write_atomic
     from verifier.keys import load_keys
 
     chosen = parse_windows(span)
+    limit = None if memory is None else parse_memory(memory)
     require_writable(out)
     signed = load_contract(contract).require_signed()
     operator = load_keys(keys)
     from prover.claims import claim_windows
+    from prover.spans import Spans, spans_document, spans_table
 
-    began = time.perf_counter()
     with output.progress("prove") as progress:
-        claim, checked = claim_windows(signed, store, keys, operator, chosen, epoch, progress)
-    seconds = time.perf_counter() - began
+        spans = Spans(progress, before="reading the log", after="checking")
+        claim, checked = claim_windows(signed, store, keys, operator, chosen, epoch, spans, limit)
+        found = spans.finish()
     write_atomic(out, claim.encode())
+    seconds = sum(one.seconds for one in found)
     document = _claim_document(out, claim, checked, signed.terms, seconds)
-    output.emit(document, _claim_text(document))
+    text = _claim_text(document)
+    if profile:
+        document["steps"] = spans_document(found)
+        text += "\n" + spans_table(found)
+    output.emit(document, text)
 
 
 def _claim_document(
@@ -281,29 +309,6 @@ def submit(
         + (" (accepted before, paid once)" if answer.duplicate else "")
         + f": {found.amount_nanos} nanos, {found.cumulative_nanos} in all",
     )
-
-
-@leaf(main, "bench")
-@click.option(
-    "--readings",
-    required=True,
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Readings to prove: one 16-bit channel, every 100 ms; a day is 864000.",
-)
-def bench(output: Output, readings: int) -> None:
-    """Prove and verify N readings: one unmeasured run, then the median of three."""
-    from prover.bench import run_bench
-
-    with output.progress("bench") as progress:
-        result = run_bench(readings, progress=progress)
-    document = result.document()
-    text = "\n".join(f"{name:<18} {_figure(value)}" for name, value in document.items())
-    output.emit(document, text)
-
-
-def _figure(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 if __name__ == "__main__":

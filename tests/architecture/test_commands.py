@@ -16,7 +16,7 @@ from tests.architecture.repository import ROOT
 COMMANDS = {
     "prover": [
         "keys new", "device new", "contract new", "contract sign", "import", "windows", "prove",
-        "submit", "bench", "circuit lint",
+        "submit", "bench", "warm-up", "circuit lint",
         "ingest", "device stream", "wallet new", "wallet show", "escrow", "settle",
         "settlement recover",
     ],
@@ -26,7 +26,9 @@ COMMANDS = {
         "settlements", "anchor check",
     ],
 }  # fmt: skip
-NOT_IN_THE_TOUR = {("prover", c) for c in ("bench", "circuit lint", "ingest", "device stream")}
+NOT_IN_THE_TOUR = {
+    ("prover", c) for c in ("bench", "warm-up", "circuit lint", "ingest", "device stream")
+}
 NOT_IN_THE_TOUR |= {("verifier", c) for c in ("close", "revoke", "waive")}
 SETTLEMENT = (
     "wallet new", "wallet show", "escrow", "settle", "settlement recover", "settlements",

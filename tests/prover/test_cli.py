@@ -237,11 +237,30 @@ def test_submit_without_a_server(tmp_path: Path) -> None:
     assert partly.startswith("TLS")
 
 
+def test_prove_shows_where_the_time_goes(site: Rig, tmp_path: Path) -> None:
+    rig = site
+    words = prove_arguments(rig, "0..1", tmp_path / "C.claim")
+    plain = run(*words, "--profile", "--memory", "2G")
+    assert plain.exit_code == 0, plain.output
+    lines = plain.stdout.splitlines()
+    assert lines[1].split() == ["step", "seconds", "CPU", "share", "peak", "MiB"]
+    steps = [line[:24].strip() for line in lines[2:]]
+    assert steps[0] == "reading the log"
+    assert {"witness", "trace commitment", "constraints", "proof of work"} < set(steps)
+    assert steps[-2:] == ["checking", "all"]
+    document = run_json(*words, "--profile", "--memory", "64M")
+    assert [step["step"] for step in document["steps"]] == steps[:-1]
+    assert sum(step["share"] for step in document["steps"]) == pytest.approx(1, abs=0.01)
+    assert "steps" not in run_json(*words)
+    assert refused(*words, "--memory", "lots").startswith("USAGE: --memory: ")
+
+
 def test_bench_reports_what_it_measured() -> None:
     document = run_json("bench", "--readings", "100")
     assert set(document) == {
-        "readings", "rows", "columns", "parameter_set", "proven_bits", "prove_seconds",
-        "prove_cpu_seconds", "verify_seconds", "proof_bytes", "peak_rss_bytes",
+        "readings", "rows", "columns", "parameter_set", "proven_bits", "cores", "runs",
+        "memory_bytes", "prove_seconds", "prove_cpu_seconds", "verify_seconds", "proof_bytes",
+        "peak_rss_bytes", "steps",
     }  # fmt: skip
     assert document["readings"] == 100
     assert document["parameter_set"] == "standard"

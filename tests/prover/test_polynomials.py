@@ -19,7 +19,7 @@ from circuits.field import (
     powers,
     root_of_unity,
 )
-from prover.kernels import layer, ntt, polynomial
+from prover.kernels import layer, ntt, order, polynomial
 from tests.prover.test_kernels import columns, points
 
 
@@ -88,6 +88,15 @@ def test_folding_coefficients(fold: int) -> None:
     weights = extension_powers(challenge, fold)
     parts = given.reshape(-1, fold, DEGREE).astype(np.uint64)
     assert np.array_equal(got, np.stack([extension_dot(part, weights) for part in parts]))
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_polynomials_as_groups_and_back(count: int) -> None:
+    parts = points(32 * count).astype(np.uint32).reshape(count, 32, DEGREE)
+    flat = parts.transpose(0, 2, 1).reshape(count * DEGREE, 32)
+    groups = order.as_groups(parts)
+    assert np.array_equal(groups, reversed_groups(flat))
+    assert np.array_equal(order.first_element(groups[0]), parts[0])
 
 
 @pytest.mark.parametrize(("rows", "blowup", "fold"), [(8, 8, 8), (64, 4, 8), (32, 16, 4)])
