@@ -191,6 +191,7 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     queries = np.unique(transcript.indices("queries", parameters.queries, shape.log2_domain))
 
     # 8. and 9. Openings.
+    report("openings", 0.97)
     indices = [int(i) for i in queries]
     out = [PROOF_TAG, PROOF_VERSION.to_bytes(2, "little"), committed.root, second.root]
     out += [_bytes(now), _bytes(following), _bytes(chunks)]
