@@ -75,7 +75,7 @@ def test_many_thresholds_on_one_channel_share_their_spelling() -> None:
     one, two, three, four = (columns(k) for k in (1, 2, 3, 4))
     counter = 1  # of each outcome
     slots = WIDE.records_per_block
-    assert two - one == slots * 25 + counter
+    assert two - one == slots * 13 + counter
     assert four - three == slots * 1 + counter
     assert three < one + 2 * (two - one)
 

@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 METER = Schema((channel("x"),), 100)
 NAME = r'(?:"(?:[^"\\]|\\.)*"|[A-Za-z_][\w@.]*(?: [\w@.]+)*)'
 TOKEN = re.compile(
-    rf"(?P<bits>bits\((?P<array>{NAME})\[(?P<low>\d+)\.\.(?P<high>\d+)\]\)(?P<mark>'?))"
+    rf"(?P<digits>digits\((?P<array>{NAME})\[(?P<low>\d+)\.\.(?P<high>\d+)\]\)(?P<mark>'?))"
     rf"|(?P<name>{NAME}(?:\[\d+\])?(?: #\d+)?'?)|(?P<number>\d+)|(?P<sign>[-+*^()])|(?P<space> +)"
 )
 
@@ -49,10 +49,10 @@ class Text:
             match = TOKEN.match(text, at)
             assert match, text[at:]
             at = match.end()
-            if match["bits"]:
+            if match["digits"]:
                 places = range(int(match["low"]), int(match["high"]) + 1)
                 names = [f"{match['array']}[{k}]{match['mark']}" for k in places]
-                self.tokens.append(("value", sum(values[n] << k for k, n in enumerate(names))))
+                self.tokens.append(("value", sum(values[n] << 2 * k for k, n in enumerate(names))))
             elif match["name"]:
                 self.tokens.append(("value", values[match["name"]]))
             elif match["number"]:

@@ -62,7 +62,7 @@ def test_readings_at_the_ends_of_24_bits(seed: int, period_ms: int | None) -> No
     [
         Channel("x", "", 24, Fraction(1, 10**9), Fraction(1, 3)),
         Channel("x", "", 8, Fraction(1), Fraction(10**9)),
-        Channel("x", "", 1, Fraction(1, 2**26), Fraction(1)),
+        Channel("x", "", 1, Fraction(1, 2**25), Fraction(1)),
         Channel("x", "", 24, Fraction(1, 63), Fraction(-(10**6))),
         Channel("x", "", 2, Fraction(3, 7), Fraction(-11, 13)),
     ],
