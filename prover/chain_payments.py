@@ -26,6 +26,10 @@ CREATE TABLE looked (
     network TEXT NOT NULL, escrow TEXT NOT NULL, payee TEXT NOT NULL, checkpoint INTEGER NOT NULL,
     PRIMARY KEY (network, escrow, payee)
 ) STRICT;
+CREATE TABLE others (
+    digest BLOB NOT NULL, payee TEXT NOT NULL, terms BLOB NOT NULL,
+    PRIMARY KEY (digest, payee, terms)
+) STRICT;
 CREATE TABLE silences (network TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL) STRICT
 """
 _PAYMENTS = """
@@ -48,9 +52,9 @@ class Escrowed:
 class ChainPayment:
     """A transaction of the escrow that the record did not sign, and what it paid the payee.
 
-    It counts for nanos (before, after] of what the contract's vouchers add up to; for none of them
-    where both are equal. ``terms_digest`` is empty while nobody said what it was for. ``content``
-    is the signed transaction in BCS.
+    It counts for nanos (before, after] of what the vouchers of the contract ``terms_digest`` add up
+    to; for none, and of no contract, while nobody said what it was for. ``content`` is the signed
+    transaction in BCS.
     """
 
     digest: bytes
@@ -82,14 +86,27 @@ class ChainPayments:
         rows = self._db.execute(query, (terms_digest,))
         return [(before, after) for before, after in checked_rows(self._path, rows, (int, int))]
 
-    def looked_to(self, where: Escrowed) -> int:
-        """The checkpoint up to which the network was asked; 0 for never."""
+    def is_other(self, payment: ChainPayment, terms_digest: bytes) -> bool:
+        """Whether somebody said that a payment was for nothing that this contract owes."""
+        query = "SELECT count(*) FROM others WHERE digest = ? AND payee = ? AND terms = ?"
+        values = (payment.digest, payment.payee, terms_digest)
+        return bool(self._db.execute(query, values).fetchone()[0])
+
+    def is_decided(self, payment: ChainPayment, terms_digest: bytes) -> bool:
+        """Whether it is known what a payment means for this contract."""
+        return bool(payment.terms_digest) or self.is_other(payment, terms_digest)
+
+    def looked_to(self, where: Escrowed) -> int | None:
+        """The checkpoint up to which the network was asked; None for never."""
         query = "SELECT checkpoint FROM looked WHERE network = ? AND escrow = ? AND payee = ?"
         rows = self._db.execute(query, (where.network, where.escrow, where.payee))
-        return max((row[0] for row in checked_rows(self._path, rows, (int,))), default=0)
+        return max((row[0] for row in checked_rows(self._path, rows, (int,))), default=None)
 
-    def saw(self, where: Escrowed, history: History) -> None:
-        """Keep what the network shows; a plan of the record that is in it was executed for sure."""
+    def saw(self, where: Escrowed, history: History, *, anew: bool = False) -> None:
+        """Keep what the network shows; a plan of the record that is in it was executed for sure.
+
+        ``anew``: how far it was looked is as far as this history goes, whatever was said before.
+        """
         with transaction(self._db):
             for one in history.sent:
                 executed = "UPDATE plans SET fate = 'executed' WHERE digest = ?"
@@ -100,19 +117,27 @@ class ChainPayments:
                     "INSERT OR IGNORE INTO chain_payments VALUES (?, ?, ?, ?, ?, ?, x'', 0, 0)",
                     (*names, one.received_nanos, one.content),
                 )
+            before = 0 if anew else self.looked_to(where) or 0
             self._db.execute(
-                "INSERT INTO looked VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                " SET checkpoint = max(checkpoint, excluded.checkpoint)",
-                (where.network, where.escrow, where.payee, history.latest),
+                "INSERT OR REPLACE INTO looked VALUES (?, ?, ?, ?)",
+                (where.network, where.escrow, where.payee, max(before, history.latest)),
             )
 
     def count(self, payment: ChainPayment, terms_digest: bytes, span: tuple[int, int]) -> None:
-        """Say which nanos (before, after] of a contract's vouchers a payment was for."""
+        """Say which nanos (before, after], at least one, of a contract's vouchers it was for."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE chain_payments SET terms = ?, before = ?, after = ?"
-                " WHERE digest = ? AND payee = ? AND before = after",
+                " WHERE digest = ? AND payee = ?",
                 (terms_digest, *span, payment.digest, payment.payee),
+            )
+
+    def set_aside(self, payment: ChainPayment, terms_digest: bytes) -> None:
+        """Say that a payment was for nothing that this contract owes; of others it says nothing."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT OR IGNORE INTO others VALUES (?, ?, ?)",
+                (payment.digest, payment.payee, terms_digest),
             )
 
     def be_silent(self, network: str, epoch: int) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from prover.signed_plans import SignedPlans
     from prover.statements import Statements
     from verifier.contract import Terms
+    from verifier.iota.node import Node
     from verifier.iota.wallet import Wallet
     from verifier.rpc.client import VerifierClient
 
@@ -129,14 +130,13 @@ def _add_settle(root: click.Group) -> None:
         """
         from prover.cosigner import Cosigner
         from verifier.iota.node import Node
-        from verifier.iota.wallet import take_unused
 
         with ExitStack() as stack:
             opened = _open(stack, site)
             own_node = None if node is None else stack.enter_context(closing(Node(node)))
             own, record = opened.wallet, opened.record
-            if not record.is_of(own.public_key) and take_unused(site["wallet"] or "", own):
-                record.begin(own.public_key)
+            if not record.is_of(own.public_key):
+                _begin(record, own, site["wallet"] or "", opened.terms, own_node)
             cosigner = Cosigner(
                 opened.terms,
                 own,
@@ -152,6 +152,19 @@ def _add_settle(root: click.Group) -> None:
             return _once(output, cosigner, node)
 
 
+def _begin(record: SignedPlans, own: Wallet, path: str, terms: Terms, node: Node | None) -> None:
+    """Begin the record of a wallet that is new."""
+    from prover.settlement_chain import first_look
+    from verifier.iota.wallet import take_unused
+
+    try:
+        checkpoint = first_look(node, terms)
+    except ConnectionError:
+        raise _away(None if node is None else node.url) from None
+    if take_unused(path, own):
+        record.begin(own.public_key, checkpoint)
+
+
 def _add_recover(group: click.Group) -> None:
     @leaf(group, "recover")
     @_site_options
@@ -160,12 +173,12 @@ def _add_recover(group: click.Group) -> None:
         "--other",
         multiple=True,
         metavar="DIGEST",
-        help="This payment was for nothing that the contract owes.",
+        help="This payment was for nothing that this contract owes.",
     )
     @click.option(
         "--count-rest",
         is_flag=True,
-        help="Payments without a root of receipts are for what was owed longest.",
+        help="What is left without a root of receipts is for what was owed longest.",
     )
     @click.option(
         "--accept-gap",
@@ -182,8 +195,8 @@ def _add_recover(group: click.Group) -> None:
     ) -> int:
         """Take into the record what the escrow paid without it, or begin a lost one again.
 
-        Then nothing is signed until what the record may have lost is void: to the end of the next
-        epoch. Exit status 1 while a payment is not accounted for.
+        Then nothing is signed until what the record may have lost is void: to the end of the
+        second epoch after this one. Exit status 1 while a payment is not accounted for.
         """
         from prover.settlement_recovery import Decisions, recover
         from verifier.iota.node import Node, patience

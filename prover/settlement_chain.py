@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 from circuits.errors import BadInput, InputReason
 from prover.chain_payments import Escrowed
+from prover.settlement import require_settlement
 from prover.signed_plans import PlanFate, SignedPlans
+from verifier.contract import Terms
 from verifier.contract.settlement import SettlementTerms
 from verifier.iota.escrow import Escrow
 from verifier.iota.fate import Observed, Outcome, observe
@@ -15,22 +17,33 @@ from verifier.iota.history import sent_by
 from verifier.iota.node import Node, require_same
 from verifier.iota.payment import CoinRef, PaymentPlan, build, digest, refuse
 
+_OVERLAP = 1_000_000  # checkpoints, some epochs: an index may know of one before it has all of it
+
 
 def look(record: SignedPlans, node: Node, settlement: SettlementTerms) -> None:
     """Keep what the escrow paid since it was last looked at, with or without this record.
 
-    Whatever leaves a 2-of-2 escrow was signed here. With an arbiter it need not be, so that no
-    checkpoint may be missing: ``BadInput`` IOTA_NODE. ``ConnectionError`` for a node that is behind
-    what was seen before.
+    Not by an arbiter alone: a record that was put back lacks what it signed since. So no checkpoint
+    may be missing: ``BadInput`` IOTA_NODE. Asks again for what it may have been shown too early.
+    ``ConnectionError`` for a node that is behind what was seen before.
     """
     where = escrowed(settlement)
-    looked_to = record.chain.looked_to(where)
-    history = sent_by(node, where.network, where.escrow, where.payee, looked_to)
+    seen = record.chain.looked_to(where)
+    looked_to = record.began_at(settlement.operator_key) if seen is None else seen
+    after = max(0, looked_to - _OVERLAP)
+    history = sent_by(node, where.network, where.escrow, where.payee, after)
     if history.latest < looked_to:
         raise ConnectionError("the node is behind what it, or another one, showed before")
-    if settlement.arbiter_key is not None:
-        require_complete(history.first, looked_to)
+    require_complete(history.first, looked_to)
     record.chain.saw(where, history)
+
+
+def first_look(node: Node | None, terms: Terms) -> int:
+    """The checkpoint before which a wallet that is new now cannot have paid; 0 without a node."""
+    if node is None:
+        return 0
+    where = escrowed(require_settlement(terms))
+    return sent_by(node, where.network, where.escrow, where.payee, 0).latest
 
 
 def escrowed(settlement: SettlementTerms) -> Escrowed:

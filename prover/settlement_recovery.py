@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from circuits.errors import BadInput, InputReason
-from prover.chain_payments import ChainPayment, first_gap
+from prover.chain_payments import ChainPayment, Escrowed, first_gap
 from prover.settlement import ReceiptSource, check_receipt, require_own, require_settlement
 from prover.settlement_chain import escrowed, require_complete
 from prover.signed_plans import SignedPlans
@@ -29,8 +29,9 @@ from verifier.receipt import Receipt
 class Decisions:
     """What a person decided about payments without a root of receipts, by base58 digest.
 
-    ``other``: they were for nothing that the contract owes. ``count_rest``: all others count for
-    what has been owed longest. ``accept_gap``: what the node has forgotten was compared by hand.
+    ``other``: they were for nothing that this contract owes. ``count_rest``: all that are left
+    count for what has been owed longest and neither was paid nor may still be paid.
+    ``accept_gap``: what the node has forgotten was compared by hand.
     """
 
     other: frozenset[str] = frozenset()
@@ -82,27 +83,58 @@ def recover(
     receipts = _checked_receipts(terms, record, statements, receipts_from)
     history = sent_by(node, where.network, where.escrow, where.payee, 0)
     if not decisions.accept_gap:
-        require_complete(history.first, record.chain.looked_to(where))
-    # plans that the record lost were made to expire in the epoch after that in which they were made
-    silent_to = node.present().epoch + 1
+        looked_to = record.chain.looked_to(where)
+        began_at = record.began_at(wallet.public_key)
+        require_complete(history.first, began_at if looked_to is None else looked_to)
+    # plans that the record lost expire in the epoch after that in which they were made, and a node
+    # may not have heard yet of the epoch that has begun
+    silent_to = max(node.present().epoch + 2, record.chain.silent_to(where.network) or 0)
     record.chain.be_silent(where.network, silent_to)
-    record.chain.saw(where, history)
+    record.chain.saw(where, history, anew=True)
     record.begin(wallet.public_key)
-    open_ones = [
-        payment
-        for payment in record.chain.payments(where.network, where.escrow)
-        if payment.payee == where.payee and payment.before_nanos == payment.after_nanos
-    ]
-    unknown = decisions.other - {digest_text(payment.digest) for payment in open_ones}
+    _decide(_payments(record, where), receipts, record, terms, decisions)
+    shown = [_shown(one, record, terms) for one in _payments(record, where)]
+    return Recovery(tuple(shown), silent_to)
+
+
+def _payments(record: SignedPlans, where: Escrowed) -> list[ChainPayment]:
+    found = record.chain.payments(where.network, where.escrow)
+    return [payment for payment in found if payment.payee == where.payee]
+
+
+def _decide(
+    payments: Sequence[ChainPayment],
+    receipts: Sequence[Receipt],
+    record: SignedPlans,
+    terms: Terms,
+    decisions: Decisions,
+) -> None:
+    """What each payment was for: what roots say first, on nanos that nothing else has paid.
+
+    A root of this contract's receipts also outweighs what was decided under another contract.
+    """
+    open_ones = [payment for payment in payments if payment.terms_digest != terms.digest]
+    unknown = decisions.other - {digest_text(p.digest) for p in open_ones if not p.terms_digest}
     if unknown:
         raise BadInput(InputReason.USAGE, f"--other: no such payment: {min(unknown)}")
+    left = []
     for payment in open_ones:
-        span = _span(payment, receipts, record, terms, decisions)
+        paid = record.paid(terms.digest)
+        spans = (span for span in _rooted(payment, receipts) if not _overlaps(span, paid))
+        span = next(spans, None)
         if span is not None:
             record.chain.count(payment, terms.digest, span)
-    found = record.chain.payments(where.network, where.escrow)
-    shown = [_shown(payment) for payment in found if payment.payee == where.payee]
-    return Recovery(tuple(shown), silent_to)
+        elif digest_text(payment.digest) in decisions.other:
+            record.chain.set_aside(payment, terms.digest)
+        elif not record.chain.is_decided(payment, terms.digest):
+            left.append(payment)
+    for payment in left if decisions.count_rest else ():
+        taken = sorted(record.paid(terms.digest) + record.payable(terms.digest))
+        record.chain.count(payment, terms.digest, first_gap(taken, payment.nanos))
+
+
+def _overlaps(span: tuple[int, int], paid: Sequence[tuple[int, int]]) -> bool:
+    return any(max(span[0], before) < min(span[1], after) for before, after in paid)
 
 
 def _checked_receipts(
@@ -114,24 +146,6 @@ def _checked_receipts(
         check_receipt(receipt, found[-1] if found else None, terms, statements)
         found.append(receipt)
     return found
-
-
-def _span(
-    payment: ChainPayment,
-    receipts: Sequence[Receipt],
-    record: SignedPlans,
-    terms: Terms,
-    decisions: Decisions,
-) -> tuple[int, int] | None:
-    for span in _rooted(payment, receipts):
-        return span
-    if payment.terms_digest:
-        return None  # decided before
-    if digest_text(payment.digest) in decisions.other:
-        return 0, 0
-    if decisions.count_rest:
-        return first_gap(record.paid(terms.digest), payment.nanos)
-    return None
 
 
 def _rooted(payment: ChainPayment, receipts: Sequence[Receipt]) -> Iterable[tuple[int, int]]:
@@ -146,11 +160,12 @@ def _rooted(payment: ChainPayment, receipts: Sequence[Receipt]) -> Iterable[tupl
         begins.setdefault(after, []).append(last)
 
 
-def _shown(payment: ChainPayment) -> Recovered:
+def _shown(payment: ChainPayment, record: SignedPlans, terms: Terms) -> Recovered:
+    own = payment.terms_digest == terms.digest
     return Recovered(
         digest_text(payment.digest),
         payment.nanos,
-        payment.before_nanos,
-        payment.after_nanos,
-        bool(payment.terms_digest),
+        payment.before_nanos if own else 0,
+        payment.after_nanos if own else 0,
+        record.chain.is_decided(payment, terms.digest),
     )

@@ -34,7 +34,7 @@ CREATE TABLE plans (
     last INTEGER NOT NULL, before INTEGER NOT NULL, after INTEGER NOT NULL, plan BLOB NOT NULL,
     fate TEXT NOT NULL
 ) STRICT;
-CREATE TABLE wallets (public_key TEXT NOT NULL PRIMARY KEY) STRICT;
+CREATE TABLE wallets (public_key TEXT NOT NULL PRIMARY KEY, checkpoint INTEGER NOT NULL) STRICT;
 {CHAIN_SCRIPT}
 """
 
@@ -100,10 +100,21 @@ class SignedPlans:
         self._db = opened
         self.chain = ChainPayments(path, opened)
 
-    def begin(self, public_key: str) -> None:
-        """From now on this is the record of the wallet with this key; again changes nothing."""
+    def begin(self, public_key: str, checkpoint: int = 0) -> None:
+        """From now on this is the record of the wallet with this key; again changes nothing.
+
+        Up to this checkpoint there was no such wallet, so no escrow of its that could pay.
+        """
         with transaction(self._db):
-            self._db.execute("INSERT OR IGNORE INTO wallets VALUES (?)", (public_key,))
+            self._db.execute(
+                "INSERT OR IGNORE INTO wallets VALUES (?, ?)", (public_key, checkpoint)
+            )
+
+    def began_at(self, public_key: str) -> int:
+        """Up to which checkpoint there was no such wallet; 0 where that is not known."""
+        query = "SELECT checkpoint FROM wallets WHERE public_key = ?"
+        rows = self._db.execute(query, (public_key,))
+        return max((row[0] for row in checked_rows(self.path, rows, (int,))), default=0)
 
     def is_of(self, public_key: str) -> bool:
         """True where this is the wallet's record."""
@@ -140,11 +151,12 @@ class SignedPlans:
         """
         with transaction(self._db):
             for payment in self.chain.payments(signed.plan.network, signed.plan.sender):
-                _require_unpaid(signed, payment)
+                self._require_unpaid(signed, payment)
             known = self.plans()
             self._require_exclusive(signed, known)
             if any(earlier.digest == signed.digest for earlier in known):
                 return
+            self._require_owed(signed, receipts)
             self._db.executemany(
                 "INSERT OR IGNORE INTO receipts VALUES (?, ?, ?)",
                 ((signed.terms_digest, r.sequence, r.encode()) for r in receipts),
@@ -189,6 +201,14 @@ class SignedPlans:
         if live >= MAXIMUM_LIVE:
             raise refuse(f"{live} payments were signed for these receipts; none is settled or dead")
 
+    def payable(self, terms_digest: bytes) -> list[tuple[int, int]]:
+        """What of them may still be paid by a plan that was signed."""
+        return [
+            (plan.before_nanos, plan.after_nanos)
+            for plan in self.plans()
+            if plan.terms_digest == terms_digest and plan.fate is PlanFate.LIVE
+        ]
+
     def paid(self, terms_digest: bytes) -> list[tuple[int, int]]:
         """What of a contract's vouchers was paid for sure: nanos (before, after] of their sum."""
         spans = [
@@ -197,6 +217,32 @@ class SignedPlans:
             if plan.terms_digest == terms_digest and plan.fate is PlanFate.EXECUTED
         ]
         return sorted(spans + self.chain.counted(terms_digest))
+
+    def _require_unpaid(self, signed: SignedPlan, payment: ChainPayment) -> None:
+        if payment.payee != signed.plan.payee:
+            return
+        if not self.chain.is_decided(payment, signed.terms_digest):
+            raise refuse(
+                f"transaction {digest_text(payment.digest)} paid {payment.nanos} nanos out of the"
+                " escrow and is not in the record of what was signed: zkmeter-prover settlement"
+                " recover"
+            )
+        begin = max(payment.before_nanos, signed.before_nanos)
+        if payment.terms_digest == signed.terms_digest and begin < min(
+            payment.after_nanos, signed.after_nanos
+        ):
+            raise refuse(
+                f"nanos {payment.before_nanos}..{payment.after_nanos} of what is owed were paid by"
+                f" transaction {digest_text(payment.digest)}"
+            )
+
+    def _require_owed(self, signed: SignedPlan, receipts: Sequence[Receipt]) -> None:
+        """Whatever was paid for which receipts: in sum never more than is owed."""
+        known = [*self.receipts(signed.terms_digest)[-1:], *receipts[-1:]]
+        owed = max([signed.after_nanos, *(receipt.cumulative_nanos for receipt in known)])
+        paid = sum(after - before for before, after in self.paid(signed.terms_digest))
+        if paid + signed.after_nanos - signed.before_nanos > owed:
+            raise refuse(f"{paid} nanos were paid already, of {owed} that are owed in all")
 
     def _plan(self, row: tuple[object, ...]) -> SignedPlan:
         digest, terms, first, last, before, after, plan, fate = row
@@ -210,24 +256,6 @@ class SignedPlans:
 
     def _corrupt(self, what: str) -> BadInput:
         return BadInput(InputReason.STORE_CORRUPT, f"{self.path}: damaged ({what})")
-
-
-def _require_unpaid(signed: SignedPlan, payment: ChainPayment) -> None:
-    if payment.payee != signed.plan.payee:
-        return
-    if not payment.terms_digest:
-        raise refuse(
-            f"transaction {digest_text(payment.digest)} paid {payment.nanos} nanos out of the"
-            " escrow and is not in the record of what was signed: zkmeter-prover settlement recover"
-        )
-    begin = max(payment.before_nanos, signed.before_nanos)
-    if payment.terms_digest == signed.terms_digest and begin < min(
-        payment.after_nanos, signed.after_nanos
-    ):
-        raise refuse(
-            f"nanos {payment.before_nanos}..{payment.after_nanos} of what is owed were paid by"
-            f" transaction {digest_text(payment.digest)}"
-        )
 
 
 @contextmanager

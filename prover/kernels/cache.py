@@ -16,6 +16,7 @@ import logging
 import os
 import pkgutil
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -63,6 +64,12 @@ def _bases() -> Iterator[Path]:
         yield Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zkmeter"
 
 
+def _trusted(directory: Path) -> bool:
+    """Nobody else could have put code there, which is run when it is read."""
+    found = directory.stat()
+    return found.st_uid in (0, os.getuid()) and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
 def _begin(directory: Path, compiled: Path | None) -> Path:
     """A new directory, with what was compiled before; appears as a whole."""
     if compiled is not None:
@@ -75,7 +82,7 @@ def _begin(directory: Path, compiled: Path | None) -> Path:
             copy.rename(directory)
         except OSError:  # another process was faster
             shutil.rmtree(copy)
-    directory.mkdir(exist_ok=True)
+    directory.mkdir(mode=0o755, exist_ok=True)
     return directory
 
 
@@ -91,9 +98,12 @@ def choose_directory(bases: Iterable[Path]) -> Path:
     for base in bases:
         directory = base / name
         if directory.is_dir():
-            if _writable(directory):
+            if not _trusted(directory):
+                _LOG.warning("%s: others can write there; not used", directory)
+            elif _writable(directory):
                 return directory
-            compiled = compiled or directory
+            elif compiled is None:
+                compiled = directory
         elif _writable(base):
             for stale in base.glob(f"zkmeter-{place}-*"):
                 shutil.rmtree(stale, ignore_errors=True)

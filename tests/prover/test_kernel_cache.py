@@ -97,6 +97,22 @@ def test_the_first_place_that_can_be_written_is_taken(tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
+def test_code_that_others_could_have_put_there_is_not_run(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    planted = cache.choose_directory([first])
+    assert planted.parent == first
+    for mode in (0o777, 0o775, 0o757):
+        planted.chmod(mode)
+        assert cache.choose_directory([first, second]).parent == second
+        assert "others can write there" in caplog.text
+    planted.chmod(0o755)
+    assert cache.choose_directory([first, second]) == planted
+
+
 def test_without_any_place_a_temporary_one_is_taken(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

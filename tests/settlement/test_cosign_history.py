@@ -348,6 +348,13 @@ def test_a_node_that_forgot_proves_nothing(chain: Chain) -> None:
         chain.network.advance_epoch()
     chain.network.faults.pruned_below = len(chain.network.checkpoints) - 1
     site.propose(1, 2, two, expiry_epoch=4)
+    with pytest.raises(BadInput) as caught:
+        site.run()
+    assert caught.value.reason is InputReason.IOTA_NODE
+    site.recover(accept_gap=True)
+    for _ in range(3):
+        chain.network.advance_epoch()
+    site.propose(1, 2, two, expiry_epoch=7)
     assert "both could" in refused(site)
 
 
@@ -369,9 +376,9 @@ def test_what_expired_after_a_payment_that_is_not_on_record(chain: Chain, tmp_pa
     assert "not in the record" in refused(site)
     (found,) = site.recover(other=frozenset({paid.digest})).payments
     assert (found.decided, found.after_nanos) == (True, 0)
-    for _ in range(2):
+    for _ in range(3):
         chain.network.advance_epoch()
-    site.propose(1, 2, two, expiry_epoch=6)
+    site.propose(1, 2, two, expiry_epoch=7)
     assert "both could" in refused(site)  # this node does not know the beginning
     chain.network.faults.pruned_below = 0
     assert answer(site).refused is None

@@ -57,7 +57,7 @@ def pay_without(chain: Chain, first: int, last: int, coin: CoinRef) -> str:
 
 def pass_silence(chain: Chain) -> int:
     """To the first epoch in which is signed again."""
-    for _ in range(2):
+    for _ in range(3):
         chain.network.advance_epoch()
     return chain.network.epoch
 
@@ -315,7 +315,7 @@ def test_what_the_lost_record_signed_dies_before_anything_is_signed(chains: Make
     assert answer(site).refused is None
     forget(site)
     assert site.recover().payments == ()
-    for _ in range(2):
+    for _ in range(3):
         site.propose(1, 2, two, expiry_epoch=chain.network.epoch + 1)
         assert "was recovered" in refused(site)
         chain.network.advance_epoch()

@@ -56,7 +56,7 @@ def test_a_lost_record_is_recovered(site: Site, processes: list[subprocess.Popen
     assert (payment["before_nanos"], payment["after_nanos"]) == (0, batch["amount_nanos"])
     status, (answer,) = run("prover", *settle)
     assert (status, answer["reason"]) == (1, "SETTLEMENT_PLAN")
-    for _ in range(2):
+    for _ in range(3):
         site.network.advance_epoch()
     supplier(site)  # what waited has expired, and is planned again
     supplier(site)
@@ -64,7 +64,7 @@ def test_a_lost_record_is_recovered(site: Site, processes: list[subprocess.Popen
     assert (status, answer["ok"], answer["receipts"]) == (0, True, [2, 2])
     shown = CliRunner().invoke(main, [str(word) for word in recover]).stdout
     assert f"{batch['digest']}: {batch['amount_nanos']} nanos, for nanos 0.." in shown
-    assert "nothing is signed before epoch 4" in shown
+    assert "nothing is signed before epoch 6" in shown
 
 
 def test_a_node_that_is_away_recovers_nothing(

@@ -141,6 +141,6 @@ def _is_currency(kind: str) -> bool:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 2**53:
         raise ValueError("expected a whole number")
     return value
