@@ -148,19 +148,8 @@ class Circuit:
     @cached_property
     def next_columns(self) -> tuple[int, ...]:
         """The columns that some constraint reads on the next row, ascending."""
-        graph, found = self.graph, set()
-        waiting = [constraint.form for constraint in self.constraints]
-        seen = set(waiting)
-        while waiting:
-            for number, _ in graph.forms[waiting.pop()].terms:
-                atom = graph.atoms[number]
-                if atom.kind is AtomKind.NEXT:
-                    found.add(atom.index)
-                elif atom.kind is AtomKind.PRODUCT:
-                    new = {atom.index, atom.other} - seen
-                    seen |= new
-                    waiting += new
-        return tuple(sorted(found))
+        read = self.graph.leaves(constraint.form for constraint in self.constraints)
+        return tuple(sorted(index for kind, index in read if kind is AtomKind.NEXT))
 
     @property
     def constraint_count(self) -> int:

@@ -8,6 +8,7 @@ same two lists, so there is one definition of what is proved.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -77,6 +78,24 @@ class Graph:
     def form_degree(self, form: int) -> int:
         """The degree of a form: columns and selectors count one, public inputs nothing."""
         return max((self.degrees[a] for a, _ in self.forms[form].terms), default=0)
+
+    def leaves(self, forms: Iterable[int]) -> list[tuple[AtomKind, int]]:
+        """What these forms read: (kind, index) of columns, selectors and public inputs, each once.
+
+        A term that cancels when a form is collected reads nothing.
+        """
+        found, waiting, seen = list[tuple[AtomKind, int]](), list(forms), set[int]()
+        while waiting:
+            for number, _ in self.forms[waiting.pop()].terms:
+                if number in seen:
+                    continue
+                seen.add(number)
+                atom = self.atoms[number]
+                if atom.kind is AtomKind.PRODUCT:
+                    waiting += [atom.index, atom.other]
+                else:
+                    found.append((atom.kind, atom.index))
+        return found
 
     def constant(self, value: int) -> Expression:
         """A constant as an expression."""

@@ -110,8 +110,7 @@ def leaves_of_forms(circuit: Circuit) -> list[frozenset[tuple[AtomKind, int]]]:
 
 def _check_reads(circuit: Circuit, report: Report) -> None:
     """Columns, selectors and public inputs that no constraint reads."""
-    leaves = leaves_of_forms(circuit)
-    read = {leaf for constraint in circuit.constraints for leaf in leaves[constraint.form]}
+    read = set(circuit.graph.leaves(constraint.form for constraint in circuit.constraints))
     for index, name in enumerate(circuit.columns):
         if not {(AtomKind.COLUMN, index), (AtomKind.NEXT, index)} & read:
             report.add("unused column", name, "no constraint reads it")

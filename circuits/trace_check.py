@@ -57,17 +57,9 @@ def check_trace(
 def _describe(circuit: Circuit, columns: Array, index: int, row: int) -> Failure:
     constraint = circuit.constraints[index]
     read: dict[str, int] = {}
-    pending, seen = [constraint.form], set()
-    while pending:
-        for atom_index, _ in circuit.graph.forms[pending.pop()].terms:
-            atom = circuit.graph.atoms[atom_index]
-            if atom_index in seen:
-                continue
-            seen.add(atom_index)
-            if atom.kind is AtomKind.PRODUCT:
-                pending += [atom.index, atom.other]
-            elif atom.kind in (AtomKind.COLUMN, AtomKind.NEXT):
-                following = atom.kind is AtomKind.NEXT
-                name = circuit.columns[atom.index] + ("'" if following else "")
-                read[name] = int(columns[atom.index, row + following])
+    for kind, column in circuit.graph.leaves([constraint.form]):
+        if kind in (AtomKind.COLUMN, AtomKind.NEXT):
+            following = kind is AtomKind.NEXT
+            name = circuit.columns[column] + ("'" if following else "")
+            read[name] = int(columns[column, row + following])
     return Failure(constraint.name, row, read)

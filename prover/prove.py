@@ -93,13 +93,14 @@ def prove(
     computed again.
     """
     report = progress or (lambda _step, _fraction: None)
-    with _few_threads(proof_shape(circuit, parameters, statement).rows):
-        return _prove(circuit, parameters, statement, windows, report, state, check, memory_bytes)
+    shape = proof_shape(circuit, parameters, statement)  # 1.
+    with _few_threads(shape.rows):
+        return _prove(circuit, shape, statement, windows, report, state, check, memory_bytes)
 
 
 def _prove(  # noqa: PLR0915 - the numbered protocol
     circuit: Circuit,
-    parameters: ParameterSet,
+    shape: Shape,
     statement: Statement,
     windows: Sequence[WindowLog],
     report: Progress,
@@ -107,8 +108,7 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     check: bool,
     memory_bytes: int,
 ) -> bytes:
-    # 1. Shape.
-    shape = proof_shape(circuit, parameters, statement)
+    parameters = shape.parameters
     report("witness", 0.0)
     trace = fill_trace(circuit, statement, windows, shape.log2_rows, parameters.random_rows, state)
 

@@ -26,17 +26,23 @@ def free_port() -> int:
         return port
 
 
-def test_the_tour_works_as_written(tmp_path: Path) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    script = tour().replace("127.0.0.1:7443", f"127.0.0.1:{free_port()}")
+def run_tour(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run shell blocks in an empty directory, on a free port, with this installation's commands."""
+    (directory / "examples").symlink_to(ROOT / "examples")
+    script = script.replace("127.0.0.1:7443", f"127.0.0.1:{free_port()}")
     scripts = Path(sys.executable).parent
     result = subprocess.run(
         ["bash", "-euc", f"trap 'kill $(jobs -p)' EXIT\n{script}"],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        cwd=directory, capture_output=True, text=True, check=False, timeout=300,
         env={**os.environ, "PATH": f"{scripts}:{os.environ['PATH']}", "COLUMNS": "160"},
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
+    return result
+
+
+def test_the_tour_works_as_written(tmp_path: Path) -> None:
+    result = run_tour(tour(), tmp_path)
     assert "first.claim" in result.stdout
     assert '"ok": true' in result.stdout
     assert "escrow" in result.stdout
