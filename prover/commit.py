@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from circuits.field import GENERATOR, P, root_of_unity
 from prover.kernels.blake2s import hash_words, tree_levels
 from prover.kernels.expansion import digest
 from prover.kernels.layer import layer_leaves
 from prover.kernels.leaves import extended_leaves
-from prover.kernels.montgomery import Words
+from prover.kernels.montgomery import Words, aligned
 from prover.kernels.ntt import extend_cosets
 from prover.kernels.polynomial import evaluate_at
 from prover.randomness import random_seed
@@ -52,7 +50,7 @@ class ColumnCommitment:
         kept = self.kept.get(number)
         if kept is not None:
             return kept
-        target = np.empty_like(self.coefficients) if out is None else out
+        target = aligned(self.coefficients.shape) if out is None else out
         extend_cosets(self.coefficients, GENERATOR, self.cosets, [number], target[None])
         return target
 

@@ -28,7 +28,7 @@ from circuits.trace_check import check_trace
 from prover.commit import MEMORY_BYTES, ColumnCommitment, commit_columns, commit_layer
 from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import grind
-from prover.kernels.montgomery import Words
+from prover.kernels.montgomery import Words, aligned
 from prover.kernels.ntt import (
     bit_reversal,
     extend_cosets,
@@ -245,13 +245,13 @@ def _quotient(
     interpolate(public_columns)
     group, lane = divmod(len(circuit.selectors), LANES)
     public_columns[group, :, lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
-    extended = np.empty((1, *public_columns.shape), dtype=np.uint32)
+    extended = aligned((1, *public_columns.shape))
 
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
     program = _program(circuit)
     combination = combine(program, statement.public_inputs(circuit), alpha)
-    values = np.zeros((1, QUOTIENT_BLOWUP * shape.rows, LANES), dtype=np.uint32)
+    values = aligned((1, QUOTIENT_BLOWUP * shape.rows, LANES), zero=True)
     for number, coset in committed.each([stride * k for k in range(QUOTIENT_BLOWUP)]):
         k = number // stride
         extend_cosets(public_columns, GENERATOR, QUOTIENT_BLOWUP, [k], extended)

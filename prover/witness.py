@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ from circuits.gadgets.log_hash import row_roles
 from circuits.schema import BLOCK_ELEMENTS
 from circuits.state import chain_before, state_blocks
 from circuits.statement import Statement
-from prover.kernels.montgomery import Words
+from prover.kernels.montgomery import Words, aligned
 from prover.kernels.poseidon import fill_log_hash
 from prover.kernels.vector import LANES
 from prover.log import WindowLog
@@ -49,7 +50,7 @@ def fill_trace(
     rows = 1 << log2_rows
     usable = rows - random_rows
     groups = -(-circuit.column_count // LANES)
-    padded = np.zeros((groups * LANES, rows), dtype=np.uint32)
+    padded = aligned((groups * LANES, rows), zero=True)
     trace = Trace(
         padded[: circuit.column_count],
         layout,
@@ -68,10 +69,13 @@ def whole_groups(trace: Trace) -> Words:
     """The memory of a filled trace, or a copy: (16 * groups, rows), zeros behind its columns."""
     count, rows = trace.columns.shape
     shape = (-(-count // LANES) * LANES, rows)
-    padded = trace.columns.base
-    if isinstance(padded, np.ndarray) and padded.shape == shape:
-        return padded
-    copied: Words = np.zeros(shape, dtype=np.uint32)
+    memory, words = trace.columns.base, math.prod(shape)
+    if isinstance(memory, np.ndarray) and memory.ndim == 1 and trace.columns.flags.c_contiguous:
+        start = (trace.columns.ctypes.data - memory.ctypes.data) // memory.itemsize
+        whole = memory[start : start + words]
+        if len(whole) == words and not whole[trace.columns.size :].any():
+            return whole.reshape(shape)
+    copied = aligned(shape, zero=True)
     copied[:count] = trace.columns
     return copied
 

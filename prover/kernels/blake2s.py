@@ -21,6 +21,9 @@ _NONCES = 1 << 15  # that each of them tries: a round is a few milliseconds
 _SUBTREE = 1 << 12  # leaves of a task
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
+# Python constants would be part of a kernel's type, and each value compiled apart
+_FIRST: Any = np.int64(0)
+_PAIR: Any = np.uint32(64)
 
 
 def initial_state(person: bytes, key_bytes: int) -> Words:
@@ -81,13 +84,14 @@ def compress(h: Any, m: Any, count: Any, final: Any) -> None:
 @njit(cache=True)
 def _word_leaf(words: Any, start: Any, out: Any) -> None:
     length = len(words)
-    out[:] = start
     block = np.zeros(16, dtype=np.uint32)
+    for k in range(8):
+        out[k] = start[k]
     for at in range(0, length, 16):
         end = min(at + 16, length)
-        block[:] = 0
-        block[: end - at] = words[at:end]
-        compress(out, block, 4 * end, _ALL_ONES if end == length else _ZERO)
+        for k in range(16):
+            block[k] = words[at + k] if at + k < end else _ZERO
+        compress(out, block, np.uint32(4 * end), _ALL_ONES if end == length else _ZERO)
 
 
 @njit(cache=True, parallel=True)
@@ -126,16 +130,16 @@ def _parents(children: Any, first: int, count: int, start: Any, out: Any) -> Non
     while done + LANES <= first + count:
         for k in range(8):
             state[k, :] = start[k]
-        vector.compress_rows(state, children, done * 16, np.uint32(64), _ALL_ONES)
+        vector.compress_rows(state, children, done * 16, _PAIR, _ALL_ONES)
         for lane in range(LANES):
             for k in range(8):
                 out[done + lane, k] = state[k, lane]
         done += LANES
     pairs = children.reshape(-1, 16)
     for index in range(done, first + count):
-        h = out[index]
-        h[:] = start
-        compress(h, pairs[index], 64, _ALL_ONES)
+        for k in range(8):
+            out[index, k] = start[k]
+        compress(out[index], pairs[index], _PAIR, _ALL_ONES)
 
 
 @njit(cache=True, parallel=True)
@@ -156,7 +160,7 @@ def _tree(leaves: Any, start: Any, nodes: Any) -> None:
     at += subtrees
     while width >= 1:
         level = nodes[at : at + width]
-        _parents(children, 0, width, start, level)
+        _parents(children, _FIRST, width, start, level)
         children, width, at = level, width // 2, at + width
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from circuits.field import DEGREE, P, root_of_unity
-from prover.kernels.montgomery import Words, multiply
+from prover.kernels.montgomery import Words, aligned, multiply
 from prover.kernels.ntt import bit_reversal, coset_factors, evaluate
 from prover.kernels.vector import LANES
 
@@ -47,7 +47,7 @@ def layer_leaves(coefficients: Words, shift: int, blowup: int, fold: int) -> Wor
     log2_rows = rows.bit_length() - 1
     step = root_of_unity(log2_rows + blowup.bit_length() - 1)
     factors = [coset_factors(log2_rows, shift * pow(step, c, P) % P) for c in range(blowup)]
-    packed = np.zeros((-(-DEGREE * blowup // LANES), rows, LANES), dtype=np.uint32)
+    packed = aligned((-(-DEGREE * blowup // LANES), rows, LANES), zero=True)
     _scaled(coefficients, bit_reversal(log2_rows), np.stack(factors), packed)
     evaluate(packed)
     leaves = np.empty((rows * blowup // fold, fold * DEGREE), dtype=np.uint32)

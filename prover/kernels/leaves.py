@@ -16,8 +16,15 @@ from numba import get_num_threads, njit, prange
 from prover.kernels import vector
 from prover.kernels.blake2s import initial_state
 from prover.kernels.expansion import SEED_BYTES, digests, keyed_state
-from prover.kernels.montgomery import Words
-from prover.kernels.ntt import STRIP_ROWS, blocks_up, coset_tables, strip_up
+from prover.kernels.montgomery import Words, aligned
+from prover.kernels.ntt import (
+    BLOCK_ROWS,
+    STRIP_ROWS,
+    blocks_up,
+    coset_tables,
+    strip_buffer,
+    strip_up,
+)
 from prover.kernels.vector import LANES
 from verifier.kernel.merkle import LEAF_PERSON
 
@@ -27,14 +34,22 @@ _KEY_BYTES = 64  # the salt is the key, which fills the first block
 
 
 @njit(cache=True)
-def _absorb_salts(states: Any, start: Any, keyed: Any, coset: int, cosets: int) -> None:
+def _batch(place: int, parts: int, batches: int) -> Any:
+    """The rows, in sixteens, whose state is at ``place``: those of a strip lie side by side."""
+    return place % parts * (batches // parts) + place // parts
+
+
+@njit(cache=True)
+def _absorb_salts(states: Any, parts: int, start: Any, keyed: Any, coset: int, cosets: int) -> None:
     counters = np.zeros((LANES, LANES), dtype=np.uint32)
     salts = np.zeros((LANES, LANES), dtype=np.uint32)
-    for batch in range(states.shape[0]):
-        digests(keyed, batch * LANES * cosets + coset, cosets, counters, salts)
+    batches = states.shape[0]
+    for place in range(batches):
+        first = _batch(place, parts, batches) * LANES
+        digests(keyed, first * cosets + coset, cosets, counters, salts)
         for k in range(8):
-            states[batch, k, :] = start[k]
-        vector.compress_lanes(states[batch], salts, 0, np.uint32(_KEY_BYTES), _ZERO)
+            states[place, k, :] = start[k]
+        vector.compress_lanes(states[place], salts, 0, np.uint32(_KEY_BYTES), _ZERO)
 
 
 @njit(cache=True)
@@ -55,12 +70,13 @@ def _absorb_group(
         for batch in range(rows // LANES):
             vector.compress_rows(states[batch], x, batch * LANES * LANES, count, final)
         return
-    buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+    buffer = strip_buffer(parts)
     for first in range(0, block, STRIP_ROWS):
         strip_up(x, block, first, table, buffer)
+        place = first // STRIP_ROWS * parts
         for part in range(parts):
             at, start = part * STRIP_ROWS * LANES, part * block + first
-            vector.compress_rows(states[start // LANES], buffer, at, count, final)
+            vector.compress_rows(states[place + part], buffer, at, count, final)
             if keep:
                 for row in range(STRIP_ROWS):
                     value = vector.load(buffer, at + row * LANES)
@@ -80,25 +96,26 @@ def _leaves(
     states: Any,
     out: Any,
 ) -> None:
-    groups, cosets, workers = coefficients.shape[0], tables.shape[0], states.shape[0]
+    groups, rows, _ = coefficients.shape
+    cosets, workers, batches = tables.shape[0], states.shape[0], states.shape[1]
+    parts = rows // min(rows, BLOCK_ROWS)
     for worker in prange(workers):
         own = states[worker]
         for coset in range(worker, cosets, workers):
             place = places[coset]
-            _absorb_salts(own, start, keyed, coset, cosets)
+            keep = place >= 0
+            _absorb_salts(own, parts, start, keyed, coset, cosets)
             for group in range(groups):
                 last = group == groups - 1
                 size = 4 * columns if last else 64 * (group + 1)
                 count, final = np.uint32(_KEY_BYTES + size), _ALL_ONES if last else _ZERO
-                source, table = coefficients[group], tables[coset]
-                if place >= 0:
-                    _absorb_group(source, kept[place, group], True, table, own, count, final)
-                else:
-                    _absorb_group(source, scratch[worker], False, table, own, count, final)
-            for batch in range(own.shape[0]):
+                x = kept[place, group] if keep else scratch[worker]
+                _absorb_group(coefficients[group], x, keep, tables[coset], own, count, final)
+            for at in range(batches):
+                first = _batch(at, parts, batches) * LANES
                 for lane in range(LANES):
                     for k in range(8):
-                        out[(batch * LANES + lane) * cosets + coset, k] = own[batch, k, lane]
+                        out[(first + lane) * cosets + coset, k] = own[at, k, lane]
 
 
 def extended_leaves(
@@ -121,7 +138,7 @@ def extended_leaves(
     workers = min(blowup, get_num_threads())
     places = np.full(blowup, -1, dtype=np.int64)
     places[list(keep)] = np.arange(len(keep))
-    kept = np.empty((len(keep), groups, rows, LANES), dtype=np.uint32)
+    kept = aligned((len(keep), groups, rows, LANES))
     out = np.empty((blowup * rows, 8), dtype=np.uint32)
     _leaves(
         coefficients,
@@ -129,10 +146,10 @@ def extended_leaves(
         coset_tables(rows, shift, blowup, range(blowup)),
         initial_state(LEAF_PERSON, SEED_BYTES),
         keyed_state(seed),
-        np.empty((workers, rows, LANES), dtype=np.uint32),
+        aligned((workers, rows, LANES)),
         kept,
         places,
-        np.empty((workers, rows // LANES, 8, LANES), dtype=np.uint32),
+        aligned((workers, rows // LANES, 8, LANES)),
         out,
     )
     return out, kept

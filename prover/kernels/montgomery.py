@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _P32 = np.uint32(P)
 _P64 = np.uint64(P)
 _NEGATIVE_INVERSE = np.uint32(-pow(P, -1, 2**32) % 2**32)
 _SHIFT = np.uint64(32)
+_LINE = 16  # words
 R = 2**32 % P
 R_SQUARED = np.uint32(R * R % P)
 ONE = np.uint32(R)
@@ -42,6 +44,14 @@ def subtract(a: Any, b: Any) -> Any:
     """a - b mod p."""
     difference = np.uint32(a - b)
     return min(difference, np.uint32(difference + _P32))
+
+
+def aligned(shape: tuple[int, ...], zero: bool = False) -> Words:
+    """A new array whose rows of sixteen words are whole cache lines: none is read in two pieces."""
+    words = math.prod(shape)
+    memory = (np.zeros if zero else np.empty)(words + _LINE, dtype=np.uint32)
+    skip = -memory.ctypes.data // memory.itemsize % _LINE
+    return memory[skip : skip + words].reshape(shape)
 
 
 def to_montgomery(values: Any) -> Words:

@@ -18,12 +18,18 @@ from numba import get_num_threads, njit, prange
 
 from circuits.field import P, inverse, powers, root_of_unity
 from prover.kernels import butterfly, vector
-from prover.kernels.montgomery import Words, to_montgomery
+from prover.kernels.montgomery import Words, aligned, to_montgomery
 from prover.kernels.vector import LANES
 
 BLOCK_ROWS = 1 << 12  # a quarter of a megabyte: stays in the second-level cache
 STRIP_ROWS = 16
 _PART_ROWS = 1 << 9  # half of the first-level cache
+# a Python constant would be part of a kernel's type, and each value compiled apart
+_ZERO: Any = np.int64(0)
+_ONE: Any = np.int64(1)
+_ROW: Any = np.int64(LANES)
+_WIDTH: Any = np.int64(STRIP_ROWS)
+_UNIT: Any = np.int64(STRIP_ROWS * LANES)
 
 
 @lru_cache(maxsize=64)
@@ -72,79 +78,83 @@ def _up(
     unit: int,
     begin: int,
     count: int,
+    width: int,
     table: Any,
     scale: int,
     shift: int,
+    ahead: int,
 ) -> None:
     """All layers that lead from ``begin`` of an item to ``count`` of them.
 
-    Item i is the row at flat index at + i * pitch of ``source``, then that at origin + i * unit of
-    ``x``; for the twiddles it is row i * scale + shift.
+    An item is ``width`` adjacent rows, which do not meet: item i is the rows from flat index
+    at + i * pitch of ``source`` on, then those from origin + i * unit of ``x``. For the twiddles it
+    is the rows from i * scale + shift. The words that lie ``ahead`` of what is read are fetched.
     """
     w, ratios = table[0], table[1]
     half = begin
     while half < count:
         step, leap = half * pitch, half * unit
-        if 8 * half <= count:
-            for base in range(0, count, 8 * half):
-                for k in range(half):
-                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
-                    where = k * scale + shift
-                    butterfly.up3(source, a, step, x, b, leap, w, ratios, half * scale, where)
-            half *= 8
-        elif 4 * half <= count:
-            for base in range(0, count, 4 * half):
-                for k in range(half):
-                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
-                    where = k * scale + shift
-                    butterfly.up2(source, a, step, x, b, leap, w, ratios, half * scale, where)
-            half *= 4
-        else:
-            for base in range(0, count, 2 * half):
-                for k in range(half):
-                    a, b = at + (base + k) * pitch, origin + (base + k) * unit
-                    where = k * scale + shift
-                    butterfly.up1(source, a, step, x, b, leap, w, ratios, half * scale, where)
-            half *= 2
-        source, at, pitch = x, origin, unit
+        layers = 3 if 8 * half <= count else 2 if 4 * half <= count else 1
+        for base in range(0, count, half << layers):
+            for k in range(half):
+                a, b = at + (base + k) * pitch, origin + (base + k) * unit
+                where, apart = k * scale + shift, half * scale
+                for row in range(width):
+                    skip = row * LANES
+                    if ahead > 0:
+                        for item in range(1 << layers):
+                            vector.prefetch(source, a + skip + item * step + ahead)
+                    i, j, v = a + skip, b + skip, where + row
+                    if layers == 3:
+                        butterfly.up3(source, i, step, x, j, leap, w, ratios, apart, v)
+                    elif layers == 2:
+                        butterfly.up2(source, i, step, x, j, leap, w, ratios, apart, v)
+                    else:
+                        butterfly.up1(source, i, step, x, j, leap, w, ratios, apart, v)
+        half <<= layers
+        source, at, pitch, ahead = x, origin, unit, 0
 
 
 @njit(cache=True)
 def _down(
+    source: Any,
+    at: int,
+    pitch: int,
     x: Any,
     origin: int,
     unit: int,
     begin: int,
     count: int,
+    width: int,
     table: Any,
     scale: int,
     shift: int,
+    ahead: int,
 ) -> None:
-    """The inverse of ``_up`` in place, but for the factor ``count / begin``."""
+    """The inverse of ``_up``, but for the factor ``count / begin``."""
     w, ratios = table[0], table[1]
     half = count
     while half > begin:
-        if half >= 8 * begin:
-            half //= 8
-            leap = half * unit
-            for base in range(0, count, 8 * half):
-                for k in range(half):
-                    at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.down3(x, at, leap, x, at, leap, w, ratios, half * scale, where)
-        elif half >= 4 * begin:
-            half //= 4
-            leap = half * unit
-            for base in range(0, count, 4 * half):
-                for k in range(half):
-                    at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.down2(x, at, leap, x, at, leap, w, ratios, half * scale, where)
-        else:
-            half //= 2
-            leap = half * unit
-            for base in range(0, count, 2 * half):
-                for k in range(half):
-                    at, where = origin + (base + k) * unit, k * scale + shift
-                    butterfly.down1(x, at, leap, x, at, leap, w, ratios, half * scale, where)
+        layers = 3 if half >= 8 * begin else 2 if half >= 4 * begin else 1
+        half >>= layers
+        step, leap = half * pitch, half * unit
+        for base in range(0, count, half << layers):
+            for k in range(half):
+                a, b = at + (base + k) * pitch, origin + (base + k) * unit
+                where, apart = k * scale + shift, half * scale
+                for row in range(width):
+                    skip = row * LANES
+                    if ahead > 0:
+                        for item in range(1 << layers):
+                            vector.prefetch(source, a + skip + item * step + ahead)
+                    i, j, v = a + skip, b + skip, where + row
+                    if layers == 3:
+                        butterfly.down3(source, i, step, x, j, leap, w, ratios, apart, v)
+                    elif layers == 2:
+                        butterfly.down2(source, i, step, x, j, leap, w, ratios, apart, v)
+                    else:
+                        butterfly.down1(source, i, step, x, j, leap, w, ratios, apart, v)
+        source, at, pitch, ahead = x, origin, unit, 0
 
 
 @njit(cache=True)
@@ -164,10 +174,20 @@ def blocks_up(source: Any, x: Any, table: Any) -> Any:
     part = min(block, _PART_ROWS)
     for start in range(0, rows, block):
         for first in range(start * LANES, (start + block) * LANES, part * LANES):
-            _up(source, first, LANES, x, first, LANES, 1, part, table, 1, 0)
+            _up(source, first, _ROW, x, first, _ROW, _ONE, part, _ONE, table, _ONE, _ZERO, _ZERO)
         if part < block:
-            _up(x, start * LANES, LANES, x, start * LANES, LANES, part, block, table, 1, 0)
+            at = start * LANES
+            _up(x, at, _ROW, x, at, _ROW, part, block, _ONE, table, _ONE, _ZERO, _ZERO)
     return block
+
+
+@njit(cache=True)
+def strip_buffer(parts: int) -> Any:
+    """A buffer for ``strip_up``, (parts * STRIP_ROWS, 16), its rows whole cache lines."""
+    words = parts * STRIP_ROWS * LANES
+    buffer = np.empty(words + LANES, dtype=np.uint32)
+    skip = (-buffer.ctypes.data % 64) // 4
+    return buffer[skip : skip + words].reshape(parts * STRIP_ROWS, LANES)
 
 
 @njit(cache=True)
@@ -177,10 +197,8 @@ def strip_up(x: Any, block: int, first: int, table: Any, buffer: Any) -> None:
     Rows k, k + block, k + 2 block, ... only meet one another in these layers; row ``first`` + k of
     part i goes to row i * STRIP_ROWS + k.
     """
-    parts, unit, pitch = x.shape[0] // block, STRIP_ROWS * LANES, block * LANES
-    for k in range(STRIP_ROWS):
-        at = (first + k) * LANES
-        _up(x, at, pitch, buffer, k * LANES, unit, 1, parts, table, block, first + k)
+    parts, pitch, at = x.shape[0] // block, block * LANES, first * LANES
+    _up(x, at, pitch, buffer, _ZERO, _UNIT, _ONE, parts, _WIDTH, table, block, first, _UNIT)
 
 
 @njit(cache=True)
@@ -189,7 +207,7 @@ def _group_up(source: Any, x: Any, table: Any) -> None:
     block = blocks_up(source, x, table)
     parts = x.shape[0] // block
     if parts > 1:
-        buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+        buffer = strip_buffer(parts)
         for first in range(0, block, STRIP_ROWS):
             strip_up(x, block, first, table, buffer)
             for part in range(parts):
@@ -202,21 +220,23 @@ def _group_down(x: Any, out: Any, table: Any, factor: Any) -> None:
     rows = x.shape[0]
     block = min(rows, BLOCK_ROWS)
     part = min(block, _PART_ROWS)
-    parts, unit = rows // block, STRIP_ROWS * LANES
+    parts, pitch = rows // block, block * LANES
     if parts > 1:
-        buffer = np.empty((parts * STRIP_ROWS, LANES), dtype=np.uint32)
+        buffer = strip_buffer(parts)
         for first in range(0, block, STRIP_ROWS):
-            for number in range(parts):
-                _copy_rows(x, number * block + first, buffer, number * STRIP_ROWS, STRIP_ROWS)
-            for k in range(STRIP_ROWS):
-                _down(buffer, k * LANES, unit, 1, parts, table, block, first + k)
+            at = first * LANES
+            _down(
+                x, at, pitch, buffer, _ZERO, _UNIT, _ONE, parts, _WIDTH, table, block, first, _UNIT
+            )
             for number in range(parts):
                 _copy_rows(buffer, number * STRIP_ROWS, x, number * block + first, STRIP_ROWS)
     for start in range(0, rows, block):
         if part < block:
-            _down(x, start * LANES, LANES, part, block, table, 1, 0)
+            at = start * LANES
+            _down(x, at, _ROW, x, at, _ROW, part, block, _ONE, table, _ONE, _ZERO, _ZERO)
         for first in range(start, start + block, part):
-            _down(x, first * LANES, LANES, 1, part, table, 1, 0)
+            at = first * LANES
+            _down(x, at, _ROW, x, at, _ROW, _ONE, part, _ONE, table, _ONE, _ZERO, _ZERO)
             for row in range(first, first + part):
                 scaled = vector.multiply(vector.load(x, row * LANES), factor)
                 vector.store(out, row * LANES, scaled)
@@ -250,12 +270,6 @@ def _interpolate_columns(columns: Any, groups: Any, scratch: Any, table: Any, fa
 
 
 @njit(cache=True, parallel=True)
-def _evaluate_all(x: Any, table: Any) -> None:
-    for group in prange(x.shape[0]):
-        _group_up(x[group], x[group], table)
-
-
-@njit(cache=True, parallel=True)
 def _extend_all(coefficients: Any, out: Any, tables: Any) -> None:
     cosets = out.shape[0]
     for task in prange(coefficients.shape[0] * cosets):
@@ -265,7 +279,7 @@ def _extend_all(coefficients: Any, out: Any, tables: Any) -> None:
 
 def evaluate(x: Words) -> None:
     """Bit-reversed coefficients to values on <w>, in place; x is (groups, rows, 16)."""
-    _evaluate_all(x, twiddles(x.shape[1].bit_length() - 1, 1))
+    extend_cosets(x, 1, 1, [0], x[None])
 
 
 def _inverse_factors(rows: int, shift: int) -> tuple[Words, np.uint32]:
@@ -285,7 +299,7 @@ def interpolate_columns(columns: Words) -> Words:
     """
     count, rows = columns.shape
     groups = columns.reshape(count // LANES, rows, LANES)
-    scratch = np.empty((min(len(groups), get_num_threads()), rows, LANES), dtype=np.uint32)
+    scratch = aligned((min(len(groups), get_num_threads()), rows, LANES))
     _interpolate_columns(columns, groups, scratch, *_inverse_factors(rows, 1))
     return groups
 
@@ -307,10 +321,10 @@ def extend_cosets(
     """Evaluate on some cosets of shift * <w_big>: coset c's row i is natural index i * blowup + c.
 
     ``coefficients`` (groups, rows, 16) bit-reversed; returns (cosets, groups, rows, 16), which is
-    ``out`` if given.
+    ``out`` if given; of one coset, that may be ``coefficients`` itself.
     """
     if out is None:
-        out = np.empty((len(cosets), *coefficients.shape), dtype=np.uint32)
+        out = aligned((len(cosets), *coefficients.shape))
     tables = coset_tables(coefficients.shape[1], shift, blowup, cosets)
     _extend_all(coefficients, out, tables)
     return out
@@ -320,7 +334,7 @@ def to_groups(columns: Words) -> Words:
     """Columns (columns, rows) as groups (ceil(columns / 16), rows, 16), zero-filled."""
     count, rows = columns.shape
     groups = -(-count // LANES)
-    out = np.zeros((groups, rows, LANES), dtype=np.uint32)
+    out = aligned((groups, rows, LANES), zero=True)
     for group in range(groups):
         part = columns[group * LANES : (group + 1) * LANES]
         out[group, :, : len(part)] = part.T

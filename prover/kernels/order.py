@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from circuits.field import DEGREE
-from prover.kernels.montgomery import Words
+from prover.kernels.montgomery import Words, aligned
 from prover.kernels.ntt import bit_reversal
 from prover.kernels.vector import LANES
 
@@ -42,6 +42,6 @@ def as_groups(parts: Words) -> Words:
     Coordinate e of polynomial k is column 6 k + e; behind the last is zero.
     """
     count, rows, _ = parts.shape
-    out = np.zeros((-(-count * DEGREE // LANES), rows, LANES), dtype=np.uint32)
+    out = aligned((-(-count * DEGREE // LANES), rows, LANES), zero=True)
     _pack(parts, bit_reversal(rows.bit_length() - 1), out)
     return out

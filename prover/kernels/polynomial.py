@@ -17,6 +17,7 @@ from prover.kernels.vector import LANES
 
 _P = np.uint64(P)
 _BLOCK_ROWS = 512  # their weights stay in the first-level cache
+_STRIP_ROWS = 64  # a page of memory
 _AT_ONCE = 12  # elements of the field at which one pass evaluates
 _WIDE = 2 * DEGREE - 1
 
@@ -70,7 +71,8 @@ def _evaluate_columns(coefficients: Any, inner: Any, outer: Any, out: Any) -> No
             at = (group * rows + number * block) * LANES
             dot.six_sums(coefficients, at, block, inner, 0, sums, 0)
             _add_scaled(sums, outer[number], wide, total)
-        out[group] = total
+        for e in range(6):
+            vector.store(out, (group * 6 + e) * LANES, vector.load(total, e * LANES))
 
 
 @njit(cache=True, parallel=True)
@@ -88,21 +90,32 @@ def _evaluate_at(coefficients: Any, inner: Any, outer: Any, out: Any) -> None:
             for k in range(_AT_ONCE):
                 value = vector.multiply(vector.load(sums, k * LANES), outer[turn, number, k])
                 vector.store(total, k * LANES, vector.add(vector.load(total, k * LANES), value))
-        out[turn, :, group] = total
+        for k in range(_AT_ONCE):
+            place = ((turn * _AT_ONCE + k) * groups + group) * LANES
+            vector.store(out, place, vector.load(total, k * LANES))
 
 
 @njit(cache=True, parallel=True)
 def _combine_columns(coefficients: Any, weights: Any, order: Any, out: Any) -> None:
     groups, rows, _ = coefficients.shape
-    for strip in prange(rows // LANES):
-        sums = np.empty((6, LANES), dtype=np.uint32)
-        for row in range(strip * LANES, (strip + 1) * LANES):
-            dot.combine_row(coefficients, row * LANES, rows * LANES, groups, weights, sums, 0)
+    size = min(rows, _STRIP_ROWS)
+    for strip in prange(rows // size):
+        sums = np.zeros((size, 6, LANES), dtype=np.uint64)
+        # few groups at a time: as many places in memory are read side by side
+        for first in range(0, groups, dot.TERMS):
+            count = min(dot.TERMS, groups - first)
+            for k in range(size):
+                at, sums_at = (first * rows + strip * size + k) * LANES, k * 6 * LANES
+                weights_at = first * 6 * LANES
+                dot.combine_row(
+                    coefficients, at, rows * LANES, count, weights, weights_at, sums, sums_at
+                )
+        for k in range(size):
             for e in range(6):
                 total = np.uint64(0)
                 for lane in range(LANES):
-                    total += np.uint64(sums[e, lane])
-                out[order[row], e] = np.uint32(total % _P)
+                    total += sums[k, e, lane]  # below 2^61
+                out[order[strip * size + k], e] = np.uint32(total % _P)
 
 
 @njit(cache=True)
@@ -125,12 +138,15 @@ def _fold(coefficients: Any, challenge: Any, fold: int, out: Any) -> None:
     for at in prange(out.shape[0]):
         product = np.empty(6, dtype=np.uint32)
         wide = np.empty(_WIDE, dtype=np.uint32)
-        total = coefficients[at * fold + fold - 1].copy()
+        total = np.empty(6, dtype=np.uint32)
+        for e in range(6):
+            total[e] = coefficients[at * fold + fold - 1, e]
         for j in range(fold - 2, -1, -1):
             _multiply_extension(total, challenge, wide, product)
             for e in range(6):
                 total[e] = add(product[e], coefficients[at * fold + j, e])
-        out[at] = total
+        for e in range(6):
+            out[at, e] = total[e]
 
 
 def _split(rows: int) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
@@ -188,7 +204,7 @@ def combine_columns(coefficients: Words, weights: Array) -> Words:
     arranged = padded.reshape(groups, LANES, DEGREE).transpose(0, 2, 1)
     out = np.empty((rows, DEGREE), dtype=np.uint32)
     order = bit_reversal(rows.bit_length() - 1)
-    _combine_columns(coefficients, np.ascontiguousarray(to_montgomery(arranged)), order, out)
+    _combine_columns(coefficients, np.ascontiguousarray(arranged, dtype=np.uint32), order, out)
     return out
 
 

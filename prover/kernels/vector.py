@@ -11,6 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from circuits.field import P
@@ -23,6 +24,7 @@ _WIDE = ir.VectorType(ir.IntType(64), LANES // 2)
 _INVERSE = pow(P, -1, 2**32)
 # Numba's stubs describe the definition, not the call that it becomes
 _intrinsic: Any = intrinsic
+_declared: Any = cgutils.get_or_insert_function
 _ODD = [index for lane in range(LANES // 2) for index in (2 * lane + 1, LANES + 2 * lane + 1)]
 _EVEN = [index for lane in range(LANES // 2) for index in (2 * lane, LANES + 2 * lane)]
 
@@ -128,6 +130,23 @@ def store(_typing: Any, array: Any, index: Any, vector: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, vector_type), generate
+
+
+@_intrinsic
+def prefetch(_typing: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line at a flat index, which may be behind the array."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        place = _pointer(context, builder, signature.args[0], values[0], values[1])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = _declared(builder.module, kind, "llvm.prefetch.p0i8")
+        # to read, into every cache, data
+        arguments = [ir.Constant(word, 0), ir.Constant(word, 3), ir.Constant(word, 1)]
+        builder.call(function, [builder.bitcast(place, byte), *arguments])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), generate
 
 
 @_intrinsic

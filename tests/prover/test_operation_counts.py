@@ -90,7 +90,6 @@ class Counter:
         self.patch = monkeypatch
         self.transformed = self.compressed = self.evaluated = self.permuted = 0
         self._count(ntt, "_interpolate_all", "transformed", lambda x, *_: points(x))
-        self._count(ntt, "_evaluate_all", "transformed", lambda x, *_: points(x))
         self._count(
             ntt, "_extend_all", "transformed", lambda _x, out, *_: len(out) * points(out[0])
         )
