@@ -109,8 +109,13 @@ class ChainPayments:
         """
         with transaction(self._db):
             for one in history.sent:
-                executed = "UPDATE plans SET fate = 'executed' WHERE digest = ?"
-                if self._db.execute(executed, (one.digest,)).rowcount or not one.received_nanos:
+                # most are known from earlier rounds: nothing of them is written again
+                self._db.execute(
+                    "UPDATE plans SET fate = 'executed' WHERE digest = ? AND fate <> 'executed'",
+                    (one.digest,),
+                )
+                ours = "SELECT count(*) FROM plans WHERE digest = ?"
+                if self._db.execute(ours, (one.digest,)).fetchone()[0] or not one.received_nanos:
                     continue
                 names = (one.digest, where.network, where.escrow, where.payee)
                 self._db.execute(

@@ -44,7 +44,8 @@ def connection(
     """A connection to a database of this format, made anew when ``create`` and absent.
 
     ``STORE_MISSING`` when absent otherwise, ``STORE_CORRUPT`` when it is something else. The file
-    is readable by its owner only; every commit is flushed to disk.
+    is readable by its owner only; every commit is flushed to disk,
+    the directory too: a journal that came back would undo it.
     """
     if create:
         make_directory(path.parent, mode=0o700)
@@ -53,7 +54,7 @@ def connection(
     with guarded(path):
         opened = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
         with closing(opened):
-            opened.execute("PRAGMA synchronous = FULL")
+            opened.execute("PRAGMA synchronous = EXTRA")
             opened.execute("PRAGMA foreign_keys = ON")
             found = opened.execute("PRAGMA user_version").fetchone()[0]
             if found == 0 and create:

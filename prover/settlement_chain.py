@@ -28,14 +28,25 @@ def look(record: SignedPlans, node: Node, settlement: SettlementTerms) -> None:
     ``ConnectionError`` for a node that is behind what was seen before.
     """
     where = escrowed(settlement)
-    seen = record.chain.looked_to(where)
-    looked_to = record.began_at(settlement.operator_key) if seen is None else seen
+    looked_to = known_to(record, settlement)
     after = max(0, looked_to - _OVERLAP)
     history = sent_by(node, where.network, where.escrow, where.payee, after)
     if history.latest < looked_to:
         raise ConnectionError("the node is behind what it, or another one, showed before")
     require_complete(history.first, looked_to)
     record.chain.saw(where, history)
+
+
+def known_to(record: SignedPlans, settlement: SettlementTerms) -> int:
+    """Up to which checkpoint the record has all that the escrow paid.
+
+    Before its first look that is where the wallet was new; with an arbiter, who can pay without it
+    from the day on which the contract was made, it is nowhere: 0.
+    """
+    seen = record.chain.looked_to(escrowed(settlement))
+    if seen is not None:
+        return seen
+    return 0 if settlement.arbiter_key else record.began_at(settlement.operator_key)
 
 
 def first_look(node: Node | None, terms: Terms) -> int:
@@ -123,7 +134,7 @@ def learn_fates(record: SignedPlans, node: Node, network: str) -> None:
     known = record.plans()
     executed = [plan for plan in known if plan.fate in (PlanFate.EXECUTED, PlanFate.FAILED)]
     for signed in known:
-        if any(other.excludes(signed) for other in executed):
+        if signed.fate is PlanFate.LIVE and any(other.excludes(signed) for other in executed):
             record.learned(signed.digest, PlanFate.SUPERSEDED)
 
 

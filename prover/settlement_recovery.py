@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from circuits.errors import BadInput, InputReason
 from prover.chain_payments import ChainPayment, Escrowed, first_gap
 from prover.settlement import ReceiptSource, check_receipt, require_own, require_settlement
-from prover.settlement_chain import escrowed, require_complete
+from prover.settlement_chain import escrowed, known_to, require_complete
 from prover.signed_plans import SignedPlans
 from prover.statements import Statements
 from verifier.contract import Terms
@@ -73,9 +73,10 @@ def recover(
 ) -> Recovery:
     """Begin the wallet's record, or go on with it, and take in all that the escrow has paid.
 
-    Repeating it is harmless. ``BadInput``: WALLET; IOTA_NODE where the node has forgotten what was
-    not looked at; USAGE for a decision about a payment that there is none of; SETTLEMENT_PLAN for
-    a receipt that does not follow from a claim made here. ``ConnectionError`` without a node.
+    Repeating it is harmless, but the silence begins anew. ``BadInput``: WALLET; IOTA_NODE where the
+    node has forgotten what was not looked at; USAGE for a decision about a payment that there is
+    none of; SETTLEMENT_PLAN for a receipt that does not follow from a claim made here.
+    ``ConnectionError`` without a node.
     """
     settlement = require_settlement(terms)
     require_own(settlement, wallet)
@@ -83,16 +84,16 @@ def recover(
     receipts = _checked_receipts(terms, record, statements, receipts_from)
     history = sent_by(node, where.network, where.escrow, where.payee, 0)
     if not decisions.accept_gap:
-        looked_to = record.chain.looked_to(where)
-        began_at = record.began_at(wallet.public_key)
-        require_complete(history.first, began_at if looked_to is None else looked_to)
+        require_complete(history.first, known_to(record, settlement))
     # plans that the record lost expire in the epoch after that in which they were made, and a node
     # may not have heard yet of the epoch that has begun
     silent_to = max(node.present().epoch + 2, record.chain.silent_to(where.network) or 0)
     record.chain.be_silent(where.network, silent_to)
     record.chain.saw(where, history, anew=True)
     record.begin(wallet.public_key)
-    _decide(_payments(record, where), receipts, record, terms, decisions)
+    # many receipts of nothing make many roots to try: not where no payment has one
+    rooted = receipts if settlement.anchor else []
+    _decide(_payments(record, where), rooted, record, terms, decisions)
     shown = [_shown(one, record, terms) for one in _payments(record, where)]
     return Recovery(tuple(shown), silent_to)
 
@@ -120,8 +121,7 @@ def _decide(
     left = []
     for payment in open_ones:
         paid = record.paid(terms.digest)
-        spans = (span for span in _rooted(payment, receipts) if not _overlaps(span, paid))
-        span = next(spans, None)
+        span = _rooted(payment, receipts, paid)
         if span is not None:
             record.chain.count(payment, terms.digest, span)
         elif digest_text(payment.digest) in decisions.other:
@@ -148,15 +148,33 @@ def _checked_receipts(
     return found
 
 
-def _rooted(payment: ChainPayment, receipts: Sequence[Receipt]) -> Iterable[tuple[int, int]]:
-    """The nanos of those receipts that come to the payment and whose root its bytes carry."""
+def _rooted(
+    payment: ChainPayment, receipts: Sequence[Receipt], paid: Sequence[tuple[int, int]]
+) -> tuple[int, int] | None:
+    """The nanos of those receipts that come to the payment and whose root its bytes carry.
+
+    None where there are none, or something paid them. What follows on something paid is tried
+    first: where all claims come to the same amount there are as many spans as receipts.
+    """
     sums = [0, *(receipt.cumulative_nanos for receipt in receipts)]
-    begins: dict[int, list[int]] = {}
-    for last, after in enumerate(sums):
-        for first in begins.get(after - payment.nanos, ()):
+    ends = {0, *(after for _, after in paid)}
+    for follows in (True, False):
+        for first, last in _spans(sums, payment.nanos):
+            span = sums[first], sums[last]
+            if (span[0] in ends) is not follows or _overlaps(span, paid):
+                continue
             root = anchor.root([receipt.digest for receipt in receipts[first:last]])
             if root in payment.content:
-                yield after - payment.nanos, after
+                return span
+    return None
+
+
+def _spans(sums: Sequence[int], nanos: int) -> Iterable[tuple[int, int]]:
+    """All pairs of places between which the sums grow by so many nanos."""
+    begins: dict[int, list[int]] = {}
+    for last, after in enumerate(sums):
+        for first in begins.get(after - nanos, ()):
+            yield first, last
         begins.setdefault(after, []).append(last)
 
 

@@ -193,13 +193,18 @@ class Service:
         }  # fmt: skip
         if unknown:
             raise Refused("Unsupported", f"{sorted(unknown)} are not modelled by the test node")
+        after = wanted.get("afterCheckpoint", -1)
+        # what lies behind a checkpoint that it has forgotten, the official service does not list:
+        # iotaledger/iota, crates/iota-graphql-rpc/src/types/transaction_block/tx_lookups.rs
+        forgotten = 0 <= after < self.faults.pruned_below
         found = {
             _key(index): one
             for index, one in enumerate(self.state.executed.values())
             if one.checkpoint is not None
+            and not forgotten
             and self._is_visible(one)
             and wanted.get("atCheckpoint", one.checkpoint) == one.checkpoint
-            and wanted.get("afterCheckpoint", -1) < one.checkpoint
+            and after < one.checkpoint
             and one.digest in wanted.get("transactionIds", [one.digest])
             and wanted.get("sentAddress") in (None, one.transaction.sender().to_hex())
         }

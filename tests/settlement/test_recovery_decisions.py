@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from circuits.errors import BadInput, InputReason
+from prover.chain_payments import ChainPayment
 from prover.settlement_chain import escrowed, first_look
+from prover.settlement_recovery import _rooted
 from prover.signed_plans import open_signed_plans
-from tests.settlement.cosigning import OPERATOR_WALLET
+from tests.settlement.cosigning import OPERATOR_WALLET, make_receipts, terms_with
 from tests.settlement.test_cosign_history import IOTA, answer, refused
 from tests.settlement.test_recovery import (
     ARBITER,
@@ -18,6 +22,7 @@ from tests.settlement.test_recovery import (
     pass_silence,
     pay_without,
 )
+from verifier.iota import anchor
 from verifier.iota.history import History
 
 __all__ = ["chains"]
@@ -65,6 +70,49 @@ def test_a_root_outweighs_what_was_decided_elsewhere(chains: MakeChain) -> None:
     assert "were paid by transaction" in refused(one.site)
     other.site.propose(1, 2, coins[1], expiry_epoch=expiry)
     assert answer(other.site).refused is None  # those were never paid
+
+
+def test_no_root_is_looked_for_where_the_contract_has_none(
+    chains: MakeChain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain = chains(anchor=False)
+    site = chain.site
+    coin = chain.fund(site.escrow, IOTA)
+    site.propose(1, 2, coin)
+    assert answer(site).refused is None
+    chain.send(coin)
+    forget(site)
+    tried: list[Sequence[bytes]] = []
+    monkeypatch.setattr(anchor, "root", tried.append)
+    (found,) = site.recover(count_rest=True).payments
+    assert (found.before_nanos, found.after_nanos) == (0, site.plan(1, 2).amount_nanos)
+    assert tried == []
+
+
+def test_equal_claims_do_not_make_a_long_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    # ten receipts of the same amount, paid two by two
+    receipts = make_receipts(terms_with(), [7 * 60_000_000] * 10)
+    sums = [0, *(receipt.cumulative_nanos for receipt in receipts)]
+    digests = [receipt.digest for receipt in receipts]
+    tried: list[int] = []
+    sound = anchor.root
+
+    def root(of: Sequence[bytes]) -> bytes:
+        tried.append(len(of))
+        return sound(of)
+
+    monkeypatch.setattr(anchor, "root", root)
+    paid: list[tuple[int, int]] = []
+    for first in range(0, 10, 2):
+        span = sums[first], sums[first + 2]
+        content = b"inputs" + sound(digests[first : first + 2]) + b"commands"
+        payment = ChainPayment(b"", "", "", "", span[1] - span[0], content)
+        assert _rooted(payment, receipts, paid) == span
+        paid.append(span)
+    assert tried == [2] * 5
+    assert _rooted(payment, receipts, paid) is None
+    after_gap = ChainPayment(b"", "", "", "", sums[2], sound(digests[5:7]))
+    assert _rooted(after_gap, receipts, []) == (sums[5], sums[7])
 
 
 @pytest.mark.parametrize("count_rest", [False, True])
@@ -143,7 +191,7 @@ def test_a_checkpoint_that_there_is_not_blocks_until_it_is_recovered(chains: Mak
 
 
 def test_a_new_wallet_needs_no_history_from_before_it_was_made(chains: MakeChain) -> None:
-    chain = chains(arbiter_key=ARBITER.public_key)
+    chain = chains()
     site = chain.site
     one = chain.fund(site.escrow, IOTA)
     for _ in range(3):

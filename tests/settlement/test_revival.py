@@ -151,6 +151,25 @@ def test_what_did_expire_is_netted_anew(rig: Rig, node: IotaNode) -> None:
     assert rig.ledger.outbox.failed(rig.world.terms.digest) == []  # covered by the second
 
 
+def test_what_failed_in_a_checkpoint_stays_so_when_the_node_forgets_it(
+    rigs: MakeRig, node: IotaNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = rigs(maximum_gas_nanos="1980400")
+    node.advance_epoch(reference_gas_price=1_500)  # enough to run, not for the new coin's deposit
+    owed = rig.claim("first")
+    with monkeypatch.context() as wrong:
+        wrong.setattr(rig.client, "rehearse", lambda _: "")
+        assert rig.pay().state is BatchState.FAILED
+    for _ in range(4):
+        node.advance_epoch(reference_gas_price=1_000)
+    node.faults.pruned_below = len(node.checkpoints) - 1
+    batch = ran(rig)
+    assert (batch.id, batch.state) == (2, BatchState.PROPOSED)
+    assert rig.push().state is BatchState.FINAL
+    assert rig.money() == (0, owed)
+    rig.require_books_agree()
+
+
 @pytest.mark.reason(InputReason.SETTLEMENT_STATE)
 def test_what_is_covered_again_cannot_live_again(rig: Rig, node: IotaNode) -> None:
     rig.claim("first")

@@ -59,6 +59,9 @@ class TestChain:
             raise fate
         return Fate(fate, "said the chain", b"evidence", spent=self.spent)
 
+    def has_failed(self, evidence: bytes) -> bool:
+        return False
+
     def leases(self, batch: Batch) -> tuple[bytes, ...]:
         return (self.coin,)
 

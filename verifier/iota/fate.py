@@ -15,6 +15,7 @@ Everything else is UNDECIDED.
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -55,6 +56,11 @@ class Observed:
     document: bytes = b""
     unspent: bool = False
     gas_nanos: int = 0
+
+
+def has_effects(document: bytes) -> bool:
+    """True for an outcome's document that holds the effects of its transaction."""
+    return bool(document) and json.loads(document).get("format") == FORMAT_FINAL
 
 
 def observe(node: Node, plan: PaymentPlan, digest: Digest) -> Observed:

@@ -15,30 +15,39 @@ from verifier.iota.sdk import load
 
 MAXIMUM_NANOS = 2**63 - 1  # more than there is
 CURRENCY = "0x2::iota::IOTA"
-_SENT = """
-query Sent($sender: IotaAddress!, $after: UInt53!, $cursor: String) {
+_CHANGES_PAGE = """
+pageInfo { hasNextPage endCursor }
+nodes { owner { address } coinType { repr } amount }
+"""
+# Backwards from the newest, and not "after a checkpoint": to that a service that has forgotten this
+# very checkpoint answers with an empty list. A checkpoint is forgotten before what is in it.
+_SENT = f"""
+query Sent($sender: IotaAddress!, $cursor: String) {{
   chainIdentifier
-  checkpoints(first: 1) { nodes { sequenceNumber } }
-  checkpoint { sequenceNumber }
-  transactionBlocks(
-    first: 50, after: $cursor, filter: { sentAddress: $sender, afterCheckpoint: $after }
-  ) {
-    pageInfo { hasNextPage endCursor }
-    nodes {
+  checkpoints(first: 1) {{ nodes {{ sequenceNumber }} }}
+  checkpoint {{ sequenceNumber }}
+  transactionBlocks(last: 50, before: $cursor, filter: {{ sentAddress: $sender }}) {{
+    pageInfo {{ hasPreviousPage startCursor }}
+    nodes {{
       digest
       bcs
-      gasInput { gasSponsor { address } }
-      effects {
+      gasInput {{ gasSponsor {{ address }} }}
+      effects {{
         status
         bcs
-        balanceChanges(first: 50) {
-          pageInfo { hasNextPage }
-          nodes { owner { address } coinType { repr } amount }
-        }
-      }
-    }
-  }
-}
+        checkpoint {{ sequenceNumber }}
+        balanceChanges(first: 50) {{ {_CHANGES_PAGE} }}
+      }}
+    }}
+  }}
+}}
+"""
+_CHANGES = f"""
+query Changes($digest: String!, $cursor: String!) {{
+  transactionBlock(digest: $digest) {{
+    effects {{ balanceChanges(first: 50, after: $cursor) {{ {_CHANGES_PAGE} }} }}
+  }}
+}}
 """
 
 
@@ -72,19 +81,41 @@ def sent_by(node: Node, network: str, sender: str, payee: str, after: int) -> Hi
     ``BadInput`` IOTA_NODE when the node serves another network, ``ConnectionError`` when there is
     no answer, or one that is not complete.
     """
-    found: dict[bytes, Sent] = {}
-    cursor, first, latest = None, 0, None
+    pages: list[_Page] = []
+    cursor = None
     for _ in range(MAXIMUM_PAGES):
-        variables = {"sender": sender, "after": after, "cursor": cursor}
-        page = node.query(_SENT, variables, partial(_read, payee))
+        page = node.query(_SENT, {"sender": sender, "cursor": cursor}, partial(_read, payee))
         require_same(page.network, network)
-        first = max(first, page.first)
-        latest = page.latest if latest is None else latest  # later pages may know more
-        found |= {one.digest: one for one in page.sent}
-        if page.cursor is None:
-            return History(tuple(found.values()), first, latest)
+        pages.append(page)
+        if page.latest < pages[0].latest:
+            raise ConnectionError("a server that knows less than the one before shows the rest")
         cursor = page.cursor
-    raise ConnectionError("the node shows no end of what was sent")
+        if cursor is None or any(0 <= block.checkpoint <= after for block in page.blocks):
+            break
+    else:
+        raise ConnectionError("the node shows no end of what was sent")
+    blocks = {block.digest: block for page in reversed(pages) for block in page.blocks}
+    wanted = [one for one in blocks.values() if one.succeeded and not 0 <= one.checkpoint <= after]
+    return History(
+        tuple(_sent(node, block, payee) for block in wanted),
+        max(page.first for page in pages),
+        pages[0].latest,  # later pages may know more
+    )
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A transaction; ``checkpoint`` is -1 where the node does not say it.
+
+    ``nanos`` is what the payee got by the changes that come before ``cursor``, None for all.
+    """
+
+    digest: str
+    content: bytes
+    checkpoint: int
+    succeeded: bool
+    nanos: int
+    cursor: str | None
 
 
 @dataclass(frozen=True)
@@ -92,46 +123,80 @@ class _Page:
     network: str
     first: int
     latest: int
-    sent: list[Sent]
+    blocks: list[_Block]
     cursor: str | None
 
 
 def _read(payee: str, data: Any) -> _Page:
     blocks = data["transactionBlocks"]
-    more = blocks["pageInfo"]["hasNextPage"]
     return _Page(
         network=str(data["chainIdentifier"]),
         first=_count(data["checkpoints"]["nodes"][0]["sequenceNumber"]),
         latest=_count(data["checkpoint"]["sequenceNumber"]),
-        sent=[_sent(one, payee) for one in blocks["nodes"] if _succeeded(one)],
-        cursor=str(blocks["pageInfo"]["endCursor"]) if more else None,
+        blocks=[_block(one, payee) for one in blocks["nodes"]],
+        cursor=_cursor(blocks["pageInfo"], "hasPreviousPage", "startCursor"),
     )
 
 
-def _succeeded(block: Any) -> bool:
-    status = block["effects"]["status"]
-    if status not in ("SUCCESS", "FAILURE"):
+def _block(block: Any, payee: str) -> _Block:
+    sdk, effects = load(), block["effects"]
+    if effects["status"] not in ("SUCCESS", "FAILURE"):
         raise ValueError("status")
-    return bool(status == "SUCCESS")
+    received, cursor = _changes(payee, effects["balanceChanges"])
+    if block["gasInput"]["gasSponsor"]["address"] == payee:
+        encoded = sdk.TransactionEffects.from_bcs(sdk.base64_decode(effects["bcs"]))
+        gas = encoded.as_v1().gas_cost_summary()
+        received += gas.computation_cost + gas.storage_cost - gas.storage_rebate
+    included = effects["checkpoint"]
+    return _Block(
+        digest=str(sdk.TransactionDigest.from_base58(block["digest"]).to_base58()),
+        content=bytes(sdk.base64_decode(block["bcs"])),
+        checkpoint=-1 if included is None else _count(included["sequenceNumber"]),
+        succeeded=effects["status"] == "SUCCESS",
+        nanos=received,
+        cursor=cursor,
+    )
 
 
-def _sent(block: Any, payee: str) -> Sent:
-    sdk, changes = load(), block["effects"]["balanceChanges"]
-    if changes["pageInfo"]["hasNextPage"]:
-        raise ValueError("more changes than a page has")
+def _sent(node: Node, block: _Block, payee: str) -> Sent:
+    """With the changes of balances that are on further pages."""
+
+    def read(data: Any) -> tuple[int, str | None]:
+        return _changes(payee, data["transactionBlock"]["effects"]["balanceChanges"])
+
+    received, cursor = block.nanos, block.cursor
+    for _ in range(MAXIMUM_PAGES):
+        if cursor is None:
+            break
+        more, cursor = node.query(_CHANGES, {"digest": block.digest, "cursor": cursor}, read)
+        received += more
+    if cursor is not None or received > MAXIMUM_NANOS:
+        raise ConnectionError("the node shows more than there is")
+    digest = bytes(load().TransactionDigest.from_base58(block.digest).to_bytes())
+    return Sent(digest, block.content, max(received, 0))
+
+
+def _changes(payee: str, page: Any) -> tuple[int, str | None]:
+    """What a page of changes gave the payee, and where the next one begins.
+
+    Whatever belongs to nobody, as a shared object's coins do, has no owner.
+    """
     received = sum(
         int(change["amount"])
-        for change in changes["nodes"]
-        if change["owner"]["address"] == payee and _is_currency(change["coinType"]["repr"])
+        for change in page["nodes"]
+        if change["owner"] is not None
+        and change["owner"]["address"] == payee
+        and _is_currency(change["coinType"]["repr"])
     )
-    if block["gasInput"]["gasSponsor"]["address"] == payee:
-        effects = sdk.TransactionEffects.from_bcs(sdk.base64_decode(block["effects"]["bcs"]))
-        gas = effects.as_v1().gas_cost_summary()
-        received += gas.computation_cost + gas.storage_cost - gas.storage_rebate
-    if received > MAXIMUM_NANOS:
-        raise ValueError("amount")
-    digest = bytes(sdk.TransactionDigest.from_base58(block["digest"]).to_bytes())
-    return Sent(digest, bytes(sdk.base64_decode(block["bcs"])), max(received, 0))
+    return received, _cursor(page["pageInfo"], "hasNextPage", "endCursor")
+
+
+def _cursor(info: Any, more: str, edge: str) -> str | None:
+    if not info[more]:
+        return None
+    if not isinstance(info[edge], str):
+        raise TypeError("expected a cursor")
+    return str(info[edge])
 
 
 def _is_currency(kind: str) -> bool:

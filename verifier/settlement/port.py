@@ -55,5 +55,11 @@ class SettlementGateway(Protocol):
     def fate(self, batch: Batch) -> Fate:
         """What became of a PROPOSED, SIGNED or EXECUTED batch."""
 
+    def has_failed(self, evidence: bytes) -> bool:
+        """Whether the evidence of a FAILED batch shows that its coins were spent: no doubt is left.
+
+        A node that has forgotten it later proves nothing. Empty where there is none.
+        """
+
     def leases(self, batch: Batch) -> tuple[bytes, ...]:
         """The coin versions that a batch's payment spends."""

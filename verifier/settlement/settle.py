@@ -65,8 +65,9 @@ class Settlement:
         """Ask once more about the FAILED batches of the receipts that are to be netted again.
 
         A node may have been wrong, and what it called dead be alive: False, and the batch is what
-        it was, if it can be. Of the last one it takes proof again; the others were asked about when
-        the one after them was netted, and are revived by proof that they were executed only.
+        it was, if it can be. Of the last one it takes proof again, unless a checkpoint had it fail;
+        the others were asked about when the one after them was netted. Proof that it was executed
+        revives any.
         """
         failed = self._outbox.failed(terms_digest)
         if not failed or self._ledger.contract(terms_digest).terms.settlement is None:
@@ -88,11 +89,12 @@ class Settlement:
             return False  # another settler was first, or another batch has a coin of it
         return True
 
-    @staticmethod
-    def _is_alive(batch: Batch, gateway: SettlementGateway, last: Batch) -> bool:
+    def _is_alive(self, batch: Batch, gateway: SettlementGateway, last: Batch) -> bool:
         former = BatchState.SIGNED if batch.signatures else BatchState.PROPOSED
         state = gateway.fate(replace(batch, state=former)).state
-        return state is BatchState.EXECUTED or (batch is last and state is not BatchState.FAILED)
+        if batch is not last or state in (BatchState.EXECUTED, BatchState.FAILED):
+            return state is BatchState.EXECUTED
+        return not gateway.has_failed(self._outbox.evidence(batch).get(BatchState.FAILED, b""))
 
     def _is_due(self, owed: Owed) -> bool:
         """By amount or by age, as the contract says, or when it is closed: each costs fees."""

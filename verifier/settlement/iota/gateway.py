@@ -8,7 +8,7 @@ from circuits.errors import BadInput, InputReason
 from verifier.contract.settlement import SettlementTerms
 from verifier.iota import anchor
 from verifier.iota.escrow import Escrow
-from verifier.iota.fate import Outcome, observe
+from verifier.iota.fate import Outcome, has_effects, observe
 from verifier.iota.node import Node, patience, require_same
 from verifier.iota.payment import Digest, PaymentPlan, build, digest
 from verifier.iota.wallet import Wallet
@@ -127,6 +127,10 @@ class IotaGateway:
         if batch.state is BatchState.PROPOSED:
             return Fate(batch.state)
         return Fate(batch.state, _NO_CHECKPOINT if executed else _UNKNOWN)
+
+    def has_failed(self, evidence: bytes) -> bool:
+        """True for effects in a checkpoint; what expired is asked about again."""
+        return has_effects(evidence)
 
     def leases(self, batch: Batch) -> tuple[bytes, ...]:
         """Of every coin in the batch's plan."""
