@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import re
 from pathlib import Path
 
 from circuits.errors import BadInput, InputReason
+from prover.commit import SLICES
 from prover.spans import peak_bytes
 from verifier.kernel.proof import Shape
 
 LEAST = 64 * 2**20
-FIXED = 80 * 2**20  # compiled code, tables, blocks
+FIXED = 64 * 2**20  # compiled code, tables, blocks
 # bytes per row of the trace, or per point of the domain
-_TREE, _LAYERS = 64, 64
-_QUOTIENT, _DEEP = 750, 600
+_TREE, _LAYERS = 32, 64
+_QUOTIENT, _DEEP = 500, 330
+_MMAP_THRESHOLD, _MMAP_BYTES = -3, 2**20  # of mallopt
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _LOG = logging.getLogger(__name__)
 
@@ -46,24 +49,24 @@ def working_bytes(shape: Shape) -> int:
     """What a proof of this shape takes at its peak, in bytes, when it keeps nothing.
 
     What ``prove`` allocates, measured (docs/operations.md), in its two largest moments: while the
-    constraints are evaluated, with the columns twice (coefficients and one coset); and at the end,
-    with the columns once and the trees of both commitments and of the low-degree test.
+    constraints are evaluated, with the columns' coefficients and a slice of a coset; and at the
+    end, with the coefficients and the trees of both commitments and of the low-degree test.
     """
     columns, blowup = _group_bytes(shape.columns), shape.parameters.blowup
-    evaluating = 2 * columns + _TREE * blowup + _QUOTIENT
+    evaluating = columns + columns // SLICES + _TREE * blowup + _QUOTIENT
     ending = columns + (2 * _TREE + _LAYERS) * blowup + _DEEP
     return FIXED + shape.rows * max(evaluating, ending)
 
 
-def kept_bytes(limit: int | None, shape: Shape) -> int:
+def kept_bytes(limit: int | None, shape: Shape) -> int | None:
     """What ``prove`` may keep so that the process stays below ``limit`` bytes; None: the default.
 
-    Logs a warning when it cannot: a proof of this shape then takes the least that it can.
+    Logs a warning when it cannot: a proof of this shape then takes the least that it can. From a
+    first limit on, the process returns memory as soon as it is freed.
     """
-    from prover.commit import MEMORY_BYTES
-
     if limit is None:
-        return MEMORY_BYTES
+        return None
+    _return_what_is_freed()
     needed = resident_bytes() + working_bytes(shape)
     if needed > limit:
         _LOG.warning(
@@ -76,6 +79,13 @@ def kept_bytes(limit: int | None, shape: Shape) -> int:
     first, second = (_group_bytes(c) * domain for c in (shape.columns, shape.quotient_columns))
     # a commitment that is kept as a whole is kept to the end, beside the second one
     return room if room >= first + second else min(room, first - 1)
+
+
+def _return_what_is_freed() -> None:
+    """The C library keeps freed arrays of up to 32 MiB unless it is told not to; others do not."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)
 
 
 def _group_bytes(columns: int) -> int:

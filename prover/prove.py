@@ -25,7 +25,7 @@ from circuits.field import (
 from circuits.layout import Layout
 from circuits.statement import Statement
 from circuits.trace_check import check_trace
-from prover.commit import MEMORY_BYTES, ColumnCommitment, commit_columns, commit_layer
+from prover.commit import ColumnCommitment, commit_columns, commit_layer
 from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words, aligned
@@ -80,7 +80,7 @@ def prove(
     *,
     state: Openings | None = None,
     check: bool = True,
-    memory_bytes: int = MEMORY_BYTES,
+    memory_bytes: int | None = None,
 ) -> bytes:
     """Canonical proof bytes for ``statement`` over the raw logs of its windows.
 
@@ -89,8 +89,8 @@ def prove(
     Raises ``Rejected`` (TRACE_LENGTH) for too many rows and ``BadInput`` (STORE_CORRUPT), naming
     the constraint, when the logs do not satisfy the statement. ``check=False`` proves regardless:
     the result will be refused. ``progress`` receives a step's name and the fraction done.
-    ``memory_bytes`` bounds what of each commitment's extended columns is kept; with less, more is
-    computed again.
+    ``memory_bytes`` bounds what of each commitment's extended columns is kept (``commit_columns``
+    has the default); with less, more is computed again.
     """
     report = progress or (lambda _step, _fraction: None)
     shape = proof_shape(circuit, parameters, statement)  # 1.
@@ -106,7 +106,7 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     report: Progress,
     state: Openings | None,
     check: bool,
-    memory_bytes: int,
+    memory_bytes: int | None,
 ) -> bytes:
     parameters = shape.parameters
     report("witness", 0.0)
@@ -140,6 +140,8 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
         parameters.blowup,
         memory_bytes=memory_bytes,
     )
+    mask = parts[-1].copy()
+    del parts
     transcript.absorb("quotient root", second.root)
     z = draw_point(transcript)
 
@@ -163,9 +165,8 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
         gamma,
         (z, gz),
         (now, following, chunks),
-        parts[-1],
+        mask,
     )
-    del parts
 
     # 6. FRI.
     report("low-degree test", 0.9)
@@ -245,22 +246,25 @@ def _quotient(
     interpolate(public_columns)
     group, lane = divmod(len(circuit.selectors), LANES)
     public_columns[group, :, lane] = _exempt_coefficients(shape)[bit_reversal(shape.log2_rows)]
-    extended = aligned((1, *public_columns.shape))
 
     stride = shape.parameters.blowup // QUOTIENT_BLOWUP
     step = root_of_unity(shape.log2_rows + 2)
     program = _program(circuit)
     combination = combine(program, statement.public_inputs(circuit), alpha)
     values = aligned((1, QUOTIENT_BLOWUP * shape.rows, LANES), zero=True)
-    for number, coset in committed.each([stride * k for k in range(QUOTIENT_BLOWUP)]):
-        k = number // stride
-        extend_cosets(public_columns, GENERATOR, QUOTIENT_BLOWUP, [k], extended)
+    numbers = [stride * k for k in range(QUOTIENT_BLOWUP)]
+    for rows in committed.rows(numbers, program.next_groups.tolist()):
+        k = rows.number // stride
+        extended = aligned((1, len(public_columns), shape.rows // rows.step, LANES))
+        cosets, coset = QUOTIENT_BLOWUP * rows.step, k + QUOTIENT_BLOWUP * rows.first
+        extend_cosets(public_columns, GENERATOR, cosets, [coset], extended)
         start = GENERATOR * pow(step, k, P) % P
         scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
-        factors = extended[0, group, :, lane].astype(np.uint64) * scale % _P
-        out = values[0, k::QUOTIENT_BLOWUP, :DEGREE]
-        evaluate(program, combination, coset, extended[0], factors.astype(np.uint32), out)
-        del coset  # nothing but the commitment holds it
+        factors = (extended[0, group, :, lane].astype(np.uint64) * scale % _P).astype(np.uint32)
+        out = values[0, coset::cosets, :DEGREE]
+        behind = rows.following, rows.ahead
+        evaluate(program, combination, rows.now, extended[0], factors, out, *behind)
+        del rows  # nothing but the commitment holds them
     interpolate(values, GENERATOR)
     return first_element(values[0])
 

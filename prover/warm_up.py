@@ -16,7 +16,6 @@ from numba.core.dispatcher import Dispatcher
 from circuits.chain import CHAIN_ELEMENTS
 from prover import kernels
 from prover.bench import WINDOW_READINGS, bench_statement
-from prover.commit import MEMORY_BYTES
 from prover.kernels.poseidon import chain_rows
 from prover.kernels.vector import LANES
 from prover.prove import prove
@@ -76,7 +75,7 @@ def warm_up(progress: Progress | None = None) -> WarmUp:
         )
         circuit, statement, windows = bench_statement(_WINDOWS * WINDOW_READINGS)
         # with everything in memory, and with everything computed again
-        for memory_bytes in (MEMORY_BYTES, 0):
+        for memory_bytes in (None, 0):
             prove(circuit, STANDARD, statement, windows, memory_bytes=memory_bytes)
         # all windows but a few readings' are hashed in lockstep above
         prove(circuit, STANDARD, *bench_statement(1)[1:])

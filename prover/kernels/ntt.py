@@ -269,12 +269,32 @@ def _interpolate_columns(columns: Any, groups: Any, scratch: Any, table: Any, fa
             _group_down(scratch[worker], groups[group], table, factor)
 
 
+@njit(cache=True)
+def _reduce(source: Any, x: Any, factors: Any) -> None:
+    """A group of coefficients modulo X^n - c, n the rows of ``x``.
+
+    Adjacent rows of ``source`` are n powers apart; ``factors`` are powers of c in their order.
+    """
+    count = factors.shape[0]
+    for row in range(x.shape[0]):
+        at = row * count * LANES
+        total = vector.load(source, at)
+        for k in range(1, count):
+            more = vector.multiply(vector.load(source, at + k * LANES), factors[k])
+            total = vector.add(total, more)
+        vector.store(x, row * LANES, total)
+
+
 @njit(cache=True, parallel=True)
-def _extend_all(coefficients: Any, out: Any, tables: Any) -> None:
+def _extend_all(coefficients: Any, out: Any, tables: Any, factors: Any) -> None:
     cosets = out.shape[0]
     for task in prange(coefficients.shape[0] * cosets):
         group, coset = task // cosets, task % cosets
-        _group_up(coefficients[group], out[coset, group], tables[coset])
+        source, x = coefficients[group], out[coset, group]
+        if factors.shape[1] > 1:
+            _reduce(source, x, factors[coset])
+            source = x
+        _group_up(source, x, tables[coset])
 
 
 def evaluate(x: Words) -> None:
@@ -320,13 +340,21 @@ def extend_cosets(
 ) -> Words:
     """Evaluate on some cosets of shift * <w_big>: coset c's row i is natural index i * blowup + c.
 
-    ``coefficients`` (groups, rows, 16) bit-reversed; returns (cosets, groups, rows, 16), which is
-    ``out`` if given; of one coset, that may be ``coefficients`` itself.
+    ``coefficients`` (groups, size, 16) bit-reversed; returns (cosets, groups, rows, 16), which is
+    ``out`` if given; of one coset, that may be ``coefficients`` itself. A coset has ``size`` rows;
+    where ``out`` has fewer (a power of two), there are ``blowup`` cosets of so many.
     """
+    groups, size, _ = coefficients.shape
     if out is None:
-        out = aligned((len(cosets), *coefficients.shape))
-    tables = coset_tables(coefficients.shape[1], shift, blowup, cosets)
-    _extend_all(coefficients, out, tables)
+        out = aligned((len(cosets), groups, size, LANES))
+    rows = out.shape[2]
+    step = root_of_unity((rows * blowup).bit_length() - 1)
+    parts = bit_reversal((size // rows).bit_length() - 1).astype(np.uint64)
+    constants = [pow(shift * pow(step, c, P), rows, P) for c in cosets]
+    factors = np.stack([powers(constant, len(parts))[parts] for constant in constants])
+    _extend_all(
+        coefficients, out, coset_tables(rows, shift, blowup, cosets), to_montgomery(factors)
+    )
     return out
 
 

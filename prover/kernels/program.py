@@ -26,7 +26,7 @@ from prover.kernels.vector import LANES
 
 _R = 2**32 % P
 _P = np.uint64(P)
-_STRIDE = BLOCK + LANES  # a column of a block and its next row, in whole cache lines
+_STRIDE = BLOCK + LANES  # columns of a block begin in different sets of the cache
 _STRIP = 64  # blocks that share one file
 _TASKS = 8  # that a short trace is still divided into
 
@@ -39,7 +39,8 @@ class Program:
     scaled terms. There is a constant for each instruction and one for each constraint:
     (values[k] + publics) * scales[k] mod p + offsets[k], where ``public_terms`` hold (constant,
     public input, coefficient). ``emissions`` (count, 3) hold (value, constraint, factor): the
-    weight of an emitted value is the sum of its factor * alpha^constraint.
+    weight of an emitted value is the sum of its factor * alpha^constraint. ``next_groups`` are the
+    groups of the columns that are read on the next row.
     """
 
     code: NDArray[np.int64]
@@ -54,6 +55,7 @@ class Program:
     registers: int
     trace_groups: int
     selector_groups: int
+    next_groups: NDArray[np.int64]
 
 
 def _allocate(instructions: list[Instruction]) -> tuple[dict[int, int], int]:
@@ -79,15 +81,22 @@ def _allocate(instructions: list[Instruction]) -> tuple[dict[int, int], int]:
 
 
 def _encode(
-    instructions: list[Instruction], real: dict[int, int], cells: int
+    instructions: list[Instruction], real: dict[int, int], cells: int, following: dict[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Code, operands and coefficients; ``cells`` is where the trace begins in the file."""
+    """Code, operands and coefficients.
+
+    ``cells`` is where the columns begin in the file, ``following`` says as which column a group's
+    next row is there.
+    """
 
     def position(place: int) -> int:
         if place >= 0:
             return real[place] * BLOCK
-        column, following = divmod(-1 - place, 2)
-        return cells + column * _STRIDE + following
+        column, is_next = divmod(-1 - place, 2)
+        if is_next:
+            group, lane = divmod(column, LANES)
+            column = following[group] + lane
+        return cells + column * _STRIDE
 
     code, operands, coefficients = [], [], []
     for made in instructions:
@@ -109,7 +118,13 @@ def assemble(circuit: Circuit) -> Program:
     lowering = Lowering(circuit)
     lowering.run()
     real, registers = _allocate(lowering.instructions)
-    code, operands, coefficients = _encode(lowering.instructions, real, registers * BLOCK)
+    next_groups = sorted({column // LANES for column in circuit.next_columns})
+    selector_groups = -(-len(circuit.selectors) // LANES)
+    behind = lowering.first_selector + selector_groups * LANES
+    following = {group: behind + k * LANES for k, group in enumerate(next_groups)}
+    code, operands, coefficients = _encode(
+        lowering.instructions, real, registers * BLOCK, following
+    )
     constants = [instruction.constant for instruction in lowering.instructions]
     for index, constraint in enumerate(circuit.constraints):
         constants.append(Constant())
@@ -136,7 +151,8 @@ def assemble(circuit: Circuit) -> Program:
         len(lowering.emissions),
         registers,
         lowering.first_selector // LANES,
-        -(-len(circuit.selectors) // LANES),
+        selector_groups,
+        np.array(next_groups, dtype=np.int64),
     )
 
 
@@ -149,20 +165,18 @@ def _aligned(words: int) -> Any:
 
 
 @njit(cache=True)
-def _transpose_block(cells: Any, start: int, width: int, file: Any, place: int) -> None:
-    """Rows start .. start + width of (groups, rows, 16), and the one behind, as columns."""
-    groups, count, _ = cells.shape
-    whole = width // LANES * LANES
-    following = (start + width) % count
-    for group in range(groups):
-        column = place + group * LANES * _STRIDE
-        for k in range(0, whole, LANES):
-            source = (group * count + start + k) * LANES
-            vector.transpose(cells, source, LANES, file, column + k, _STRIDE)
+def _transpose_rows(x: Any, group: int, start: int, width: int, file: Any, place: int) -> None:
+    """Rows start .. start + width of one of (groups, rows, 16) as columns; behind the last row
+    comes the first."""
+    count = x.shape[1]
+    whole = max(0, min(width, count - start)) // LANES * LANES
+    for k in range(0, whole, LANES):
+        source = (group * count + start + k) * LANES
+        vector.transpose(x, source, LANES, file, place + k, _STRIDE)
+    for k in range(whole, width):
+        row = (start + k) % count
         for lane in range(LANES):
-            for k in range(whole, width):
-                file[column + lane * _STRIDE + k] = cells[group, start + k, lane]
-            file[column + lane * _STRIDE + width] = cells[group, following, lane]
+            file[place + lane * _STRIDE + k] = x[group, row, lane]
 
 
 @njit(cache=True)
@@ -255,24 +269,33 @@ def _evaluate(
     total: Any,
     trace: Any,
     selectors: Any,
+    following: Any,
+    places: Any,
+    ahead: int,
     factors: Any,
     registers: int,
     out: Any,
 ) -> None:
-    count = trace.shape[1]
+    count, size = trace.shape[1], LANES * _STRIDE
     blocks = (count + BLOCK - 1) // BLOCK
     strip = max(1, min(_STRIP, blocks // _TASKS))
-    cells = registers * BLOCK
-    behind = cells + trace.shape[0] * LANES * _STRIDE
+    cells, groups = registers * BLOCK, trace.shape[0]
+    public, behind = groups, groups + selectors.shape[0]
     for task in prange((blocks + strip - 1) // strip):
-        file = _aligned(behind + selectors.shape[0] * LANES * _STRIDE)
+        file = _aligned(cells + (behind + places.shape[0]) * size)
         sums = _aligned(12 * BLOCK).view(np.int64)
         reduced = np.empty(6 * BLOCK, dtype=np.uint32)
         for block in range(task * strip, min((task + 1) * strip, blocks)):
             start = block * BLOCK
             width = min(BLOCK, count - start)
-            _transpose_block(trace, start, width, file, cells)
-            _transpose_block(selectors, start, width, file, behind)
+            for group in range(groups):
+                _transpose_rows(trace, group, start, width, file, cells + group * size)
+            for group in range(selectors.shape[0]):
+                place = cells + (public + group) * size
+                _transpose_rows(selectors, group, start, width, file, place)
+            for k in range(places.shape[0]):
+                place = cells + (behind + k) * size
+                _transpose_rows(following, places[k], start + ahead, width, file, place)
             for e in range(6):
                 sums[e * BLOCK : (e + 1) * BLOCK] = total[e]
             _run_block(code, operands, coefficients, constants, weights, file, sums)
@@ -315,20 +338,29 @@ def evaluate(
     selectors: Words,
     factors: Words,
     out: Words | None = None,
+    following: Words | None = None,
+    ahead: int = 1,
 ) -> Words:
     """sum alpha^i C_i(x) * factor(x) over one coset: canonical (rows, 6); into ``out`` if given.
 
     ``trace`` and ``selectors`` are (groups, rows, 16), ``factors`` canonical (rows,), ``out`` rows
-    of something wider; the row after the last is the first. ``ValueError`` for another shape than
-    the program reads.
+    of something wider. The row after row i is row i + ``ahead`` of ``following``, (next groups,
+    rows, 16), or of the trace itself; the row after the last is the first. ``ValueError`` for
+    another shape than the program reads.
     """
-    count = trace.shape[1]
+    count, places = trace.shape[1], program.next_groups
+    if following is None:
+        following = trace
+    else:
+        places = np.arange(len(places))
     if out is None:
         out = np.empty((count, LANES), dtype=np.uint32)[:, :DEGREE]
     whole = trace.shape == (program.trace_groups, count, LANES) and factors.shape == (count,)
     whole = whole and out.shape == (count, DEGREE)
     public = selectors.shape[0] >= program.selector_groups and selectors.shape[1:] == (count, LANES)
-    if not (whole and public):
+    behind = following.shape[1:] == (count, LANES) and ahead in (0, 1)
+    behind = behind and (following is trace or len(following) == len(places))
+    if not (whole and public and behind):
         # compiled code indexes without bounds checks
         raise ValueError("the program reads another shape of trace, selectors or factors")
     _evaluate(
@@ -339,7 +371,10 @@ def evaluate(
         combination.weights,
         combination.total,
         np.ascontiguousarray(trace),
-        np.ascontiguousarray(selectors),
+        np.ascontiguousarray(selectors[: program.selector_groups]),
+        np.ascontiguousarray(following),
+        places,
+        ahead,
         np.ascontiguousarray(factors),
         program.registers,
         out,

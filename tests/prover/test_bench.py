@@ -114,7 +114,7 @@ def peak(limit: str) -> int:
 
 @pytest.mark.long
 def test_a_limit_of_memory_is_kept() -> None:
-    """2^15 rows take some 290 MiB at least, and more where they may."""
+    """2^15 rows take some 240 MiB at least, and more where they may."""
     CliRunner().invoke(main, ["warm-up"])
-    tight, loose = peak("320M"), peak("512M")
-    assert tight <= 320 * 2**20 < loose <= 512 * 2**20
+    tight, loose = peak("272M"), peak("512M")
+    assert tight <= 272 * 2**20 < loose <= 512 * 2**20

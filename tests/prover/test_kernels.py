@@ -175,6 +175,19 @@ def test_extension_against_direct_evaluation(shift: int, blowup: int) -> None:
         assert not got[17:].any()
 
 
+@pytest.mark.parametrize("slices", [2, 4, 16])
+def test_a_slice_of_a_coset(slices: int) -> None:
+    rows, blowup = 1 << 8, 4
+    coefficients = ntt.to_groups(columns(17, rows, seed=slices))
+    whole = ntt.extend_cosets(coefficients, GENERATOR, blowup, range(blowup))
+    for number in (0, 3):
+        for first in range(slices):
+            out = np.empty((1, 2, rows // slices, 16), dtype=np.uint32)
+            cosets, coset = blowup * slices, number + blowup * first
+            ntt.extend_cosets(coefficients, GENERATOR, cosets, [coset], out)
+            assert np.array_equal(out[0], whole[number, :, first::slices])
+
+
 def test_sizes_beyond_one_cache_block() -> None:
     # above 2^12 rows the transform works in two stages
     log2_rows = 14

@@ -15,7 +15,7 @@ import pytest
 from circuits.circuit import Circuit
 from prover import witness
 from prover.bench import bench_statement
-from prover.commit import MEMORY_BYTES, SMALL_BYTES
+from prover.commit import MEMORY_BYTES, SLICES, SMALL_BYTES
 from prover.kernels import blake2s, leaves, ntt, program
 from prover.kernels.program import assemble
 from prover.kernels.vector import LANES
@@ -56,18 +56,20 @@ def groups(columns: int) -> int:
     return -(-columns // LANES)
 
 
-def derived(shape: Shape, circuit: Circuit, memory_bytes: int = MEMORY_BYTES) -> Counts:
+def derived(shape: Shape, circuit: Circuit, memory_bytes: int | None = None) -> Counts:
     """From the numbers of rows, columns, selectors and FRI rounds alone."""
     rows, blowup, fold = shape.rows, shape.parameters.blowup, shape.parameters.fold
     trace, quotient = groups(shape.columns), groups(shape.quotient_columns)
     selectors = groups(len(circuit.selectors) + 1)
-    transforms = (trace + selectors) * rows  # interpolated
+    transforms: float = (trace + selectors) * rows  # interpolated
     transforms += (trace + quotient) * blowup * rows + selectors * QUOTIENT_BLOWUP * rows
-    coset = trace * rows * LANES * 4
-    if blowup * coset > min(memory_bytes, SMALL_BYTES):
-        transforms += (
-            (QUOTIENT_BLOWUP - min(QUOTIENT_BLOWUP, max(1, memory_bytes // coset))) * trace * rows
-        )
+    coset, leaves = trace * rows * LANES * 4, blowup * rows * 32
+    room = max(coset, MEMORY_BYTES) if memory_bytes is None else max(0, memory_bytes - leaves)
+    if room < coset:  # in slices
+        transforms += QUOTIENT_BLOWUP * trace * rows
+        transforms += QUOTIENT_BLOWUP * len(assemble(circuit).next_groups) * rows / SLICES
+    elif blowup * coset > min(room, SMALL_BYTES):
+        transforms += (QUOTIENT_BLOWUP - min(QUOTIENT_BLOWUP, room // coset)) * trace * rows
     transforms += QUOTIENT_BLOWUP * rows  # of the quotient's values
     domain = rows * blowup
     compressions = 2 * domain + (1 + trace + 1 + quotient) * domain + 2 * (domain - 1)
@@ -141,7 +143,7 @@ def of_program(_code: Any, operands: Any, *given: Any) -> int:
     return len(operands) * len(given[-1])
 
 
-def check(readings: int, monkeypatch: pytest.MonkeyPatch, memory_bytes: int) -> None:
+def check(readings: int, monkeypatch: pytest.MonkeyPatch, memory_bytes: int | None) -> None:
     """Prove it, and compare."""
     circuit, statement, windows = bench_statement(readings)
     shape = proof_shape(circuit, STANDARD, statement)
@@ -160,14 +162,14 @@ def test_no_more_than_the_limits(readings: int) -> None:
     assert not above, found
 
 
-@pytest.mark.parametrize("memory_bytes", [MEMORY_BYTES, 2**20, 0])
+@pytest.mark.parametrize("memory_bytes", [None, 2**22, 0])
 @pytest.mark.parametrize("readings", [MINUTE, 10_000])
 def test_that_is_what_is_computed(
-    readings: int, memory_bytes: int, monkeypatch: pytest.MonkeyPatch
+    readings: int, memory_bytes: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check(readings, monkeypatch, memory_bytes)
 
 
 @pytest.mark.long
 def test_that_is_what_is_computed_for_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    check(DAY, monkeypatch, MEMORY_BYTES)
+    check(DAY, monkeypatch, None)

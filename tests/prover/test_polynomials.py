@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 from numpy.typing import NDArray
 
 from circuits.field import (
@@ -19,7 +20,8 @@ from circuits.field import (
     powers,
     root_of_unity,
 )
-from prover.kernels import layer, ntt, order, polynomial
+from prover.kernels import dot, layer, ntt, order, polynomial
+from prover.kernels.vector import LANES
 from tests.prover.test_kernels import columns, points
 
 
@@ -65,6 +67,25 @@ def test_combination_of_columns(count: int) -> None:
     got = polynomial.combine_columns(reversed_groups(given), weights)
     expected = (given[:, :, None] * weights[:, None, :] % np.uint64(P)).sum(axis=0) % np.uint64(P)
     assert np.array_equal(got, expected)
+
+
+def test_the_largest_sums() -> None:
+    # every product is as large as it can be, so four of them and what was folded just fit
+    most = np.full((176, 128), P - 1)
+    weights = np.full((176, DEGREE), P - 1, dtype=np.uint64)
+    assert (polynomial.combine_columns(reversed_groups(most), weights) == 176).all()
+    rows, factors = (np.full((128, width), P - 1, dtype=np.uint32) for width in (LANES, 12))
+    six, twelve = (np.empty((width, LANES), dtype=np.uint32) for width in (6, 12))
+    _largest_sums(rows, factors, six, twelve)
+    expected = 128 * pow(2**32, -1, P) % P
+    assert (six == expected).all()
+    assert (twelve == expected).all()
+
+
+@njit
+def _largest_sums(rows: Any, factors: Any, six: Any, twelve: Any) -> None:
+    dot.six_sums(rows, 0, 128, factors, 0, six, 0)
+    dot.twelve_sums(rows, 0, 128, factors, 0, twelve, 0)
 
 
 @pytest.mark.parametrize("count", [1, 2, 33])

@@ -75,7 +75,15 @@ def check(circuit: Circuit, rows: int, edges: bool = False) -> None:
     factors = drawn(rows)
     groups = to_groups(trace), to_groups(selectors)
     made = program.assemble(circuit)
-    got = program.evaluate(made, program.combine(made, publics, alpha), *groups, factors)
+    combination = program.combine(made, publics, alpha)
+    got = program.evaluate(made, combination, *groups, factors)
+    # the next rows by themselves: one place further, or at the same place already
+    behind = groups[0][made.next_groups]
+    for following, ahead in ((behind, 1), (np.roll(behind, -1, axis=1), 0)):
+        again = program.evaluate(
+            made, combination, *groups, factors, following=following, ahead=ahead
+        )
+        assert np.array_equal(again, got)
     one = np.ones(rows, dtype=np.uint64)
     values = interpreter(circuit).constraints(
         trace.astype(np.uint64),
@@ -200,11 +208,20 @@ def test_public_inputs_everywhere() -> None:
 def test_another_shape_never_reaches_a_kernel() -> None:
     made = program.assemble(METER)
     publics, alpha = (np.ones(n, dtype=np.uint64) for n in (len(METER.publics), DEGREE))
-    groups = made.trace_groups
+    groups, nexts = made.trace_groups, len(made.next_groups)
 
-    def evaluate(trace: tuple[int, ...], selectors: tuple[int, ...], factors: int) -> Words:
-        cells = (np.zeros(shape, dtype=np.uint32) for shape in (trace, selectors, (factors,)))
-        return program.evaluate(made, program.combine(made, publics, alpha), *cells)
+    def evaluate(
+        trace: tuple[int, ...],
+        selectors: tuple[int, ...],
+        factors: int,
+        following: tuple[int, ...] = (nexts, 8, 16),
+        ahead: int = 1,
+    ) -> Words:
+        x, public, scale, behind = (
+            np.zeros(shape, dtype=np.uint32) for shape in (trace, selectors, (factors,), following)
+        )
+        combination = program.combine(made, publics, alpha)
+        return program.evaluate(made, combination, x, public, scale, None, behind, ahead)
 
     assert evaluate((groups, 8, 16), (1, 8, 16), 8).shape == (8, DEGREE)
     for shapes in (
@@ -216,6 +233,10 @@ def test_another_shape_never_reaches_a_kernel() -> None:
     ):
         with pytest.raises(ValueError, match="another shape"):
             evaluate(*shapes)
+    right = ((groups, 8, 16), (1, 8, 16), 8)
+    for behind, ahead in (((nexts - 1, 8, 16), 1), ((nexts, 7, 16), 0), ((nexts, 8, 16), 2)):
+        with pytest.raises(ValueError, match="another shape"):
+            evaluate(*right, behind, ahead)
 
 
 def test_another_process_compiles_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -199,6 +200,19 @@ def test_a_log_of_another_size_is_refused_before_any_kernel_runs(
             prove(pump.circuit, STANDARD, pump.statement, windows, check=check)
         assert refusal.value.reason is InputReason.STORE_CORRUPT
         assert "record counts" in refusal.value.message
+
+
+def test_the_same_proof_in_any_memory(pump: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    # everything kept, some cosets, slices without leaves: the same bytes where chance is the same
+    found = set()
+    for memory_bytes in (None, 2**21, 0):
+        stream = np.random.default_rng(1)
+        monkeypatch.setattr(os, "urandom", stream.bytes)
+        found.add(
+            prove(pump.circuit, STANDARD, pump.statement, pump.windows, memory_bytes=memory_bytes)
+        )
+    (proof,) = found
+    verify(pump.circuit, STANDARD, pump.statement, proof, 120)
 
 
 def test_refusals_say_nothing_about_readings(pump: Made) -> None:
