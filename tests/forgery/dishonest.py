@@ -41,10 +41,9 @@ from prover.randomness import random_elements
 from tests.kernel.malicious import Patch
 from verifier.kernel.fri import layer_points
 from verifier.kernel.merkle import as_words, leaf_digest
-from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Shape
 from verifier.kernel.transcript import Transcript
-from verifier.kernel.verify import start_transcript
+from verifier.kernel.verify import proof_shape, start_transcript
 
 _P = np.uint64(P)
 
@@ -326,11 +325,18 @@ def final_polynomial(change: Callable[[Words], Words]) -> Patch:
     """``change`` of the last fold's coefficients is absorbed and sent."""
 
     def lie(patch: pytest.MonkeyPatch) -> None:
+        shapes: list[Shape] = []
+
+        def watched(*arguments: Any) -> Shape:
+            shapes.append(proof_shape(*arguments))
+            return shapes[-1]
+
         def changed(polynomial: Words, *rest: Any) -> Words:
             out = fold_coefficients(polynomial, *rest)
-            last = len(out) * STANDARD.blowup <= STANDARD.final_domain
+            last = len(out) == shapes[-1].final_coefficients
             return np.ascontiguousarray(change(out)) if last else out
 
+        patch.setattr(prove_module, "proof_shape", watched)
         patch.setattr(prove_module, "fold_coefficients", changed)
 
     return lie

@@ -40,7 +40,6 @@ from tests.forgery.dishonest import with_added
 from tests.kernel.malicious import Patch
 from verifier.kernel import verify as verify_module
 from verifier.kernel.fri import layer_points
-from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Shape
 from verifier.kernel.verify import draw_point, selectors_at
 
@@ -119,7 +118,9 @@ class FalseValues:
         def commit(*arguments: Any) -> LayerCommitment:
             layer = commit_layer(*arguments)
             poles = self.layer is Layer.POLES and next(layers) == 0
-            return with_added(layer, self.poles(), STANDARD.fold) if poles else layer
+            if not poles:
+                return layer
+            return with_added(layer, self.poles(), self.known_shape().parameters.fold)
 
         patch.setattr(prove_module, "_quotient", watched_quotient)
         patch.setattr(prove_module, "draw_point", watched_draw)
@@ -206,7 +207,7 @@ class FalseValues:
         """What the false values add to the combination at every point: (points, 6)."""
         shape = self.known_shape()
         indices = np.arange(1 << shape.log2_domain, dtype=np.int64)
-        x = lift(layer_points(0, STANDARD.fold, shape.log2_domain, indices))
+        x = lift(layer_points(0, shape.parameters.fold, shape.log2_domain, indices))
         from_z, from_gz = (subtract(x, np.broadcast_to(p, x.shape)) for p in (self.z, self.gz))
         step = extension_inverse(subtract(self.gz, self.z))
         total, zero = np.zeros_like(x), extension(0)

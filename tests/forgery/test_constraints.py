@@ -11,7 +11,7 @@ import pytest
 
 from circuits.errors import Reason
 from tests.forgery.cases import CASES, MANY_ROWS, Case
-from tests.forgery.proofs import check_refused, usable_rows, with_random_rows
+from tests.forgery.proofs import check_refused, usable_rows
 from tests.forgery.strategies import (
     NOT_NEEDED,
     build,
@@ -21,6 +21,7 @@ from tests.forgery.strategies import (
     is_true,
 )
 from tests.forgery.traces import Lie
+from verifier.kernel.parameters import ParameterSet
 
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
@@ -156,10 +157,10 @@ PROVED_LONG = (
     ],
 )
 def test_a_forged_trace_is_a_valid_proof_without_the_constraint_only(
-    number: int, name: str
+    number: int, name: str, parameters: ParameterSet
 ) -> None:
     case = CASES[number]
     forgery = forge_without(case, name)
-    usable = usable_rows(case.circuit, forgery.statement)
+    usable = usable_rows(case.circuit, parameters, forgery.statement)
     longer = build(case, forgery.lie, forgery.blocks, usable).trace
-    check_refused(case.circuit, name, forgery.statement, with_random_rows(longer))
+    check_refused(case.circuit, parameters, name, forgery.statement, longer)

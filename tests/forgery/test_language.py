@@ -18,7 +18,7 @@ from tests.forgery import chosen_lies, record_lies, state_lies, total_lies
 from tests.forgery.cells import FREE, constraints_by_column, free_cells
 from tests.forgery.claims import Contract, forge, refusing
 from tests.forgery.following import Lie
-from tests.forgery.proofs import check_refused, usable_rows, with_random_rows
+from tests.forgery.proofs import check_refused, usable_rows
 from tests.forgery.sheet import Sheet
 from tests.forgery.strategies import failing
 from tests.forgery.told import (
@@ -32,6 +32,7 @@ from tests.forgery.told import (
     each,
 )
 from tests.forgery.traces import form_values
+from verifier.kernel.parameters import ParameterSet
 
 LIES = (
     *record_lies.REACH_LIES,
@@ -349,22 +350,26 @@ PROVED_LONG = (
 )
 
 
-def check_proof(told: Told) -> None:
+def check_proof(told: Told, parameters: ParameterSet) -> None:
     made = told.contract
-    rows = usable_rows(made.circuit, made.honest)
+    rows = usable_rows(made.circuit, parameters, made.honest)
     forged = forge(made, told.lie(), rows)
     assert refusing(forged) == {told.constraint}
-    check_refused(made.circuit, told.constraint, forged.statement, with_random_rows(forged.trace))
+    check_refused(made.circuit, parameters, told.constraint, forged.statement, forged.trace)
 
 
 @pytest.mark.reason(Reason.PROOF_CONSTRAINTS)
 @each(PROVED)
-def test_a_lie_is_a_valid_proof_without_the_constraint_only(told: Told) -> None:
-    check_proof(told)
+def test_a_lie_is_a_valid_proof_without_the_constraint_only(
+    told: Told, parameters: ParameterSet
+) -> None:
+    check_proof(told, parameters)
 
 
 @pytest.mark.long
 @pytest.mark.reason(Reason.PROOF_CONSTRAINTS)
 @each(PROVED_LONG)
-def test_another_lie_is_a_valid_proof_without_the_constraint_only(told: Told) -> None:
-    check_proof(told)
+def test_another_lie_is_a_valid_proof_without_the_constraint_only(
+    told: Told, parameters: ParameterSet
+) -> None:
+    check_proof(told, parameters)

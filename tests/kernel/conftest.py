@@ -1,19 +1,27 @@
-"""Honest proofs, made once per session."""
+"""Honest proofs, made once per session under every parameter set."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.kernel.proofs import METER, METER_FORMULAS, PUMP, PUMP_FORMULAS, Made, make
+from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
+
+
+@pytest.fixture(scope="session", params=PARAMETER_SETS.values(), ids=list(PARAMETER_SETS))
+def parameters(request: pytest.FixtureRequest) -> ParameterSet:
+    """Every parameter set in turn."""
+    chosen: ParameterSet = request.param
+    return chosen
 
 
 @pytest.fixture(scope="session")
-def made() -> Made:
-    """2^8 rows, one FRI layer: a pump's log with a partial block and an empty window."""
-    return make(PUMP, PUMP_FORMULAS, [9, 0, 4])
+def made(parameters: ParameterSet) -> Made:
+    """2^8 rows: a pump's log with a partial block and an empty window."""
+    return make(PUMP, PUMP_FORMULAS, [9, 0, 4], parameters=parameters)
 
 
 @pytest.fixture(scope="session")
-def folded() -> Made:
-    """2^9 rows, two FRI layers: 900 readings of a meter."""
-    return make(METER, METER_FORMULAS, [600, 300])
+def folded(parameters: ParameterSet) -> Made:
+    """Two FRI layers whatever the set: 2,500 readings of a meter."""
+    return make(METER, METER_FORMULAS, [1700, 800], parameters=parameters)

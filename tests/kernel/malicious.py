@@ -6,13 +6,15 @@ These provers commit to what they computed, so that exactly one later check stan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from circuits.circuit import Circuit, Trace
+from circuits.errors import Reason
 from circuits.evaluate import interpreter
 from circuits.field import (
     Array,
@@ -35,24 +37,28 @@ from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import hash_words, tree_levels
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import divide, evaluate_columns, fold_coefficients
-from prover.log import WindowLog
 from prover.prove import prove
 from prover.witness import fill_trace
+from tests.kernel.proofs import Made
 from verifier.kernel.fri import layer_points
-from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Shape
 from verifier.kernel.verify import draw_point, exempt_at, selectors_at
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
-def prove_lying(
-    circuit: Circuit, statement: Statement, windows: Sequence[WindowLog], lie: Patch
-) -> bytes:
-    """Proof bytes of a prover with some of its steps replaced."""
+def lying(made: Made, lie: Patch, statement: Statement | None = None) -> Made:
+    """What a prover makes of this log with some of its steps replaced; it may claim otherwise."""
+    claimed = statement or made.statement
     with pytest.MonkeyPatch.context() as patch:
         lie(patch)
-        return prove(circuit, STANDARD, statement, windows, check=False)
+        proof = prove(made.circuit, made.parameters, claimed, made.windows, check=False)
+    return replace(made, statement=claimed, proof=proof)
+
+
+def where_degree_shows(made: Made) -> Reason:
+    """What refuses a first layer of too high degree, folded as it is: the next layer, if any."""
+    return Reason.PROOF_FRI_FOLD if made.shape.folds > 1 else Reason.PROOF_FRI_FINAL
 
 
 def shift_deep_polynomial(patch: pytest.MonkeyPatch) -> None:
@@ -178,7 +184,7 @@ class ForgedChunk:
         wanted = extension_multiply(
             extension_multiply(combined, exempt_at(shape, z)), extension_inverse(vanishing)
         )
-        step = extension_power(z, shape.rows - STANDARD.chunk_mask)
+        step = extension_power(z, shape.rows - shape.parameters.chunk_mask)
         rest = extension_dot(chunks[1 : shape.chunks], extension_powers(step, shape.chunks)[1:])
         forged = chunks.copy()
         forged[0] = subtract(wanted, rest)
@@ -193,9 +199,9 @@ class ForgedChunk:
         """The layer with remainder / (x - z) added at every point."""
         shape = self.known_shape()
         indices = np.arange(1 << shape.log2_domain, dtype=np.int64)
-        points = lift(layer_points(0, STANDARD.fold, shape.log2_domain, indices))
+        fold = shape.parameters.fold
+        points = lift(layer_points(0, fold, shape.log2_domain, indices))
         pole = extension_multiply(extension_inverse(subtract(points, self.z[None])), self.remainder)
-        fold = STANDARD.fold
         arranged = pole.reshape(fold, -1, 6).transpose(1, 0, 2).reshape(-1, fold * 6)
         leaves = add(layer.leaves.astype(np.uint64), arranged).astype(np.uint32)
         return LayerCommitment(leaves, tree_levels(hash_words(leaves)))

@@ -19,7 +19,7 @@ from prover.log import WindowLog
 from prover.prove import prove
 from tests.circuits.logs import SignedLog, channel, random_log
 from verifier.kernel import verify as verify_module
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import STANDARD, ParameterSet
 from verifier.kernel.proof import Reader, Shape
 from verifier.kernel.verify import proof_shape, verify
 
@@ -38,6 +38,7 @@ class Made:
     log: SignedLog
     statement: Statement
     proof: bytes
+    parameters: ParameterSet = STANDARD
 
     @property
     def windows(self) -> tuple[WindowLog, ...]:
@@ -47,7 +48,7 @@ class Made:
     @property
     def shape(self) -> Shape:
         """The sizes of the proof."""
-        return proof_shape(self.circuit, STANDARD, self.statement)
+        return proof_shape(self.circuit, self.parameters, self.statement)
 
     def with_proof(self, proof: bytes) -> Made:
         """The same statement with other bytes."""
@@ -55,7 +56,7 @@ class Made:
 
     def verify(self, floor: float = FLOOR) -> None:
         """What the verifier says."""
-        verify(self.circuit, STANDARD, self.statement, self.proof, floor)
+        verify(self.circuit, self.parameters, self.statement, self.proof, floor)
 
     def refusal(self, floor: float = FLOOR) -> Rejected:
         """The refusal that the verifier must answer with."""
@@ -74,12 +75,19 @@ def as_windows(log: SignedLog) -> tuple[WindowLog, ...]:
     return tuple(WindowLog(records, salt) for records, salt in pairs)
 
 
-def make(schema: Schema, formulas: Sequence[str], counts: Sequence[int], seed: int = 0) -> Made:
+def make(
+    schema: Schema,
+    formulas: Sequence[str],
+    counts: Sequence[int],
+    seed: int = 0,
+    parameters: ParameterSet = STANDARD,
+) -> Made:
     """An honest proof over random windows of these record counts."""
     circuit = compile_circuit(schema, formulas)
     log = random_log(schema, counts, seed)
     statement = log.statement(circuit)
-    return Made(circuit, log, statement, prove(circuit, STANDARD, statement, as_windows(log)))
+    proof = prove(circuit, parameters, statement, as_windows(log))
+    return Made(circuit, log, statement, proof, parameters)
 
 
 @dataclass(frozen=True)

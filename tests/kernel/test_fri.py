@@ -26,7 +26,7 @@ from circuits.field import (
 from circuits.layout import Layout
 from tests.kernel.proofs import random_point
 from verifier.kernel.fri import evaluate_final, fold_leaves, layer_points, layer_shift
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import ParameterSet
 from verifier.kernel.proof import Shape
 from verifier.kernel.verify import exempt_at, selectors_at
 
@@ -152,10 +152,12 @@ def test_selectors_do_not_depend_on_the_chunks_they_are_summed_in(
 
 
 @pytest.mark.parametrize("log2_rows", [8, 9])
-def test_exempt_vanishes_on_exactly_the_rows_without_constraints(log2_rows: int) -> None:
-    shape = Shape(STANDARD, log2_rows, 200, (0,))
+def test_exempt_vanishes_on_exactly_the_rows_without_constraints(
+    parameters: ParameterSet, log2_rows: int
+) -> None:
+    shape = Shape(parameters, log2_rows, 200, (0,))
     root = root_of_unity(log2_rows)
-    last_constrained = shape.rows - STANDARD.random_rows - 2
+    last_constrained = shape.rows - parameters.random_rows - 2
     for row in (0, 1, last_constrained):
         assert exempt_at(shape, extension(pow(root, row, P))).any()
     for row in (last_constrained + 1, last_constrained + 2, shape.rows - 1):

@@ -9,7 +9,7 @@ import pytest
 from circuits.errors import Reason, Rejected
 from circuits.field import P
 from tests.kernel.proofs import Made, pieces
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import ParameterSet
 from verifier.kernel.proof import Reader, Shape, read_openings
 
 
@@ -75,14 +75,14 @@ def test_a_valid_proof_has_no_gap(made: Made, folded: Made) -> None:
 
 
 @pytest.mark.parametrize("log2_rows", range(8, 21))
-def test_shapes_at_every_size(log2_rows: int) -> None:
-    shape = Shape(STANDARD, log2_rows, 300, tuple(range(20)))
+def test_shapes_at_every_size(parameters: ParameterSet, log2_rows: int) -> None:
+    shape = Shape(parameters, log2_rows, 300, tuple(range(20)))
     assert shape.rows == 1 << log2_rows
-    assert shape.log2_domain == log2_rows + 3
+    assert 1 << shape.log2_domain == parameters.blowup << log2_rows
     last = shape.log2_layer(shape.folds)
-    assert 1 << last <= STANDARD.final_domain < 8 << last
+    assert 1 << last <= parameters.final_domain < 8 << last
     # the last polynomial keeps the rate: as many coefficients as points / blowup
-    assert shape.final_coefficients * STANDARD.blowup == 1 << last
+    assert shape.final_coefficients * parameters.blowup == 1 << last
     assert shape.quotient_columns == 6 * (shape.chunks + 1)
     # memory and time of a refusal are bounded: a day at 10 Hz stays well below a megabyte
     assert shape.maximum_bytes < 700_000

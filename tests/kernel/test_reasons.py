@@ -8,27 +8,29 @@ import numpy as np
 import pytest
 
 from circuits.compile import compile_circuit
-from circuits.errors import Reason, Rejected
+from circuits.errors import Reason
 from circuits.field import P
 from tests.kernel.malicious import (
     ForgedChunk,
     Patch,
     change_cell,
-    prove_lying,
+    lying,
     shift_deep_polynomial,
     shift_fold,
+    where_degree_shows,
 )
 from tests.kernel.proofs import Made, flipped, piece, pieces, with_word, word_at
-from verifier.kernel.parameters import STANDARD
-from verifier.kernel.verify import verify
 
 
 def test_the_fixtures_are_valid(made: Made, folded: Made) -> None:
     # every refusal below means something only because these pass
     made.verify()
     folded.verify()
-    assert (made.shape.log2_rows, made.shape.folds) == (8, 1)
-    assert (folded.shape.log2_rows, folded.shape.folds) == (9, 2)
+    assert (made.shape.log2_rows, folded.shape.folds) == (8, 2)
+    layers = {"standard": 1, "compact": 2, "fast": 1}
+    assert made.shape.folds == layers[made.parameters.name]
+    rows = {"standard": 9, "compact": 9, "fast": 10}
+    assert folded.shape.log2_rows == rows[folded.parameters.name]
 
 
 # 6. policy, decided before a byte of the proof is read
@@ -36,9 +38,9 @@ def test_the_fixtures_are_valid(made: Made, folded: Made) -> None:
 
 @pytest.mark.reason(Reason.SOUNDNESS_FLOOR)
 def test_a_floor_above_what_the_parameters_prove(made: Made) -> None:
-    made.verify(121.0)
-    assert made.reason(122.0) is Reason.SOUNDNESS_FLOOR
-    assert made.with_proof(b"").reason(122.0) is Reason.SOUNDNESS_FLOOR
+    made.verify(120.5)
+    assert made.reason(121.5) is Reason.SOUNDNESS_FLOOR
+    assert made.with_proof(b"").reason(121.5) is Reason.SOUNDNESS_FLOOR
 
 
 @pytest.mark.reason(Reason.TRACE_LENGTH)
@@ -135,8 +137,7 @@ def test_a_trace_with_one_wrong_cell(made: Made) -> None:
     totals = (made.statement.totals[0], made.statement.totals[1] + 1)
     statement = replace(made.statement, totals=totals)
     lie = change_cell("outcome 1 top", made.shape.rows // 2, made.circuit)
-    proof = prove_lying(made.circuit, statement, made.windows, lie)
-    assert replace(made, statement=statement, proof=proof).reason() is Reason.PROOF_CONSTRAINTS
+    assert lying(made, lie, statement).reason() is Reason.PROOF_CONSTRAINTS
 
 
 @pytest.mark.reason(Reason.PROOF_CONSTRAINTS)
@@ -174,53 +175,45 @@ def test_layer_openings_that_are_not_under_the_root(folded: Made, name: str) -> 
 @pytest.mark.reason(Reason.PROOF_DEEP)
 def test_a_first_layer_that_is_not_the_combination(made: Made) -> None:
     # low degree, consistent folds, honest openings: only the link to the trace is missing
-    proof = prove_lying(made.circuit, made.statement, made.windows, shift_deep_polynomial)
-    assert made.with_proof(proof).reason() is Reason.PROOF_DEEP
+    assert lying(made, shift_deep_polynomial).reason() is Reason.PROOF_DEEP
 
 
 @pytest.mark.reason(Reason.PROOF_FRI_FOLD)
 def test_a_second_layer_that_is_not_the_fold_of_the_first(folded: Made) -> None:
-    proof = prove_lying(folded.circuit, folded.statement, folded.windows, shift_fold(0))
-    assert folded.with_proof(proof).reason() is Reason.PROOF_FRI_FOLD
+    assert lying(folded, shift_fold(0)).reason() is Reason.PROOF_FRI_FOLD
 
 
 @pytest.mark.reason(Reason.PROOF_FRI_FINAL)
 def test_a_final_polynomial_that_is_not_the_last_fold(made: Made, folded: Made) -> None:
     for each in (made, folded):
         lie = shift_fold(each.shape.folds - 1)
-        proof = prove_lying(each.circuit, each.statement, each.windows, lie)
-        assert each.with_proof(proof).reason() is Reason.PROOF_FRI_FINAL
+        assert lying(each, lie).reason() is Reason.PROOF_FRI_FINAL
 
 
-@pytest.mark.parametrize(
-    ("commit_pole", "reason"), [(False, Reason.PROOF_DEEP), (True, Reason.PROOF_FRI_FINAL)]
-)
-def test_a_false_total_with_a_forged_chunk_value(
-    made: Made, *, commit_pole: bool, reason: Reason
-) -> None:
+@pytest.mark.parametrize("commit_pole", [False, True])
+def test_a_false_total_with_a_forged_chunk_value(made: Made, *, commit_pole: bool) -> None:
     # the strongest cheap attack: the identity at z holds, so the low-degree test must answer
     statement = replace(
         made.statement, totals=(made.statement.totals[0] - 1, *made.statement.totals[1:])
     )
     lie = ForgedChunk(made.circuit, statement, commit_pole=commit_pole)
-    proof = prove_lying(made.circuit, statement, made.windows, lie)
+    forged = lying(made, lie, statement)
     assert lie.remainder.any()
-    assert replace(made, statement=statement, proof=proof).reason() is reason
+    assert forged.reason() is (where_degree_shows(made) if commit_pole else Reason.PROOF_DEEP)
 
 
 @pytest.mark.parametrize("lie", [shift_fold(99), lambda patch: None], ids=["no fold", "nothing"])
 def test_a_prover_that_does_not_lie_passes(made: Made, lie: Patch) -> None:
     # the malicious prover's machinery itself breaks nothing
-    proof = prove_lying(made.circuit, made.statement, made.windows, lie)
-    made.with_proof(proof).verify()
+    lying(made, lie).verify()
 
 
 def test_a_forged_chunk_of_a_true_statement_is_the_true_chunk(made: Made) -> None:
     # the forger solves the verifier's own identity: without a lie there is nothing to solve
     lie = ForgedChunk(made.circuit, made.statement, commit_pole=True)
-    proof = prove_lying(made.circuit, made.statement, made.windows, lie)
+    forged = lying(made, lie)
     assert not lie.remainder.any()
-    made.with_proof(proof).verify()
+    forged.verify()
 
 
 # nothing but reasons
@@ -298,7 +291,5 @@ def test_a_proof_belongs_to_one_circuit_and_parameter_set(made: Made) -> None:
     other = compile_circuit(made.circuit.schema, ("sum(flow * dt_ms)", "count(flow <= 100.001)"))
     assert other.column_count == made.circuit.column_count
     assert replace(made, circuit=other).reason() is Reason.PROOF_CONSTRAINTS
-    renamed = replace(STANDARD, name="other")
-    with pytest.raises(Rejected) as refusal:
-        verify(made.circuit, renamed, made.statement, made.proof, 120)
-    assert refusal.value.reason is Reason.PROOF_CONSTRAINTS
+    renamed = replace(made.parameters, name="other")
+    assert replace(made, parameters=renamed).reason() is Reason.PROOF_CONSTRAINTS

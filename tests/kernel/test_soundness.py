@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
 from verifier.kernel.soundness import Levels, circuit_levels, proven_bits, soundness_levels
 
 VECTORS = json.loads(
     (Path(__file__).parents[1] / "vectors" / "soundness.json").read_text(encoding="utf-8")
 )
-STANDARD = PARAMETER_SETS["standard"]
 # the Poseidon columns alone are 164; more of either only weakens ALI and DEEP, far from the minimum
 COLUMNS, CONSTRAINTS, MAX_DEGREE = 220, 400, 3
 
@@ -64,11 +63,12 @@ def test_levels_move_the_right_way() -> None:
     assert bits(grinding_bits=19) == pytest.approx(base - 1)
 
 
-def test_union_bound_is_below_the_minimum() -> None:
+def test_union_bound_is_below_the_minimum(parameters: ParameterSet) -> None:
     levels = Levels(batching=121.0, commit=(121.0,), query=121.0, ali=121.0, deep=400.0)
     assert levels.union == pytest.approx(119.0)
-    real = circuit_levels(STANDARD, 17, COLUMNS, CONSTRAINTS, MAX_DEGREE)["JBR"]
-    assert 120.9 < real.union < real.minimum
+    real = circuit_levels(parameters, 17, COLUMNS, CONSTRAINTS, MAX_DEGREE)["JBR"]
+    assert real.minimum - 0.1 < real.union < real.minimum
+    assert real.union > 120
 
 
 def test_impossible_parameters_are_refused() -> None:
@@ -80,12 +80,21 @@ def test_impossible_parameters_are_refused() -> None:
         soundness_levels(**(case | tiny))
 
 
-def test_standard_sizes() -> None:
-    assert (STANDARD.random_rows, STANDARD.chunk_mask) == (148, 69)
-    assert [STANDARD.chunk_count(k) for k in (8, 9, 17, 20)] == [5, 4, 4, 4]
-    assert [STANDARD.fold_count(k) for k in (8, 9, 11, 12, 17, 20)] == [1, 2, 2, 3, 4, 5]
-    assert [STANDARD.final_coefficients(k) for k in (8, 9, 17)] == [32, 8, 32]
+# random rows, coefficients of a chunk's mask; chunks, folds and last coefficients at some lengths
+SIZES = {
+    "standard": ((148, 69), [5, 4, 4, 4], [1, 2, 2, 3, 4, 5], [32, 8, 32]),
+    "compact": ((114, 52), [5, 4, 4, 4], [2, 2, 3, 3, 5, 6], [4, 8, 4]),
+    "fast": ((216, 103), [7, 5, 4, 4], [1, 1, 2, 2, 4, 5], [32, 64, 32]),
+}
+
+
+def test_the_sizes_of_each_set(parameters: ParameterSet) -> None:
+    masks, chunk_counts, folds, final = SIZES[parameters.name]
+    assert (parameters.random_rows, parameters.chunk_mask) == masks
+    assert [parameters.chunk_count(k) for k in (8, 9, 17, 20)] == chunk_counts
+    assert [parameters.fold_count(k) for k in (8, 9, 11, 12, 17, 20)] == folds
+    assert [parameters.final_coefficients(k) for k in (8, 9, 17)] == final
     for log2_rows in range(8, 21):
-        rows, chunks = 1 << log2_rows, STANDARD.chunk_count(log2_rows)
-        held = chunks * (rows - STANDARD.chunk_mask)
-        assert held >= 3 * rows + STANDARD.random_rows - 2 > held - (rows - STANDARD.chunk_mask)
+        rows, chunks = 1 << log2_rows, parameters.chunk_count(log2_rows)
+        room = rows - parameters.chunk_mask
+        assert chunks * room >= 3 * rows + parameters.random_rows - 2 > (chunks - 1) * room

@@ -7,9 +7,8 @@ import pytest
 
 from circuits.errors import Rejected
 from circuits.field import DEGREE, Array, extension
-from tests.support import World
+from tests.kernel.proofs import Made
 from verifier.kernel import verify as kernel
-from verifier.kernel.parameters import STANDARD
 from verifier.kernel.transcript import Transcript
 
 PUBLIC = ["protocol", "parameter set", "sizes", "circuit", "terms", "device", "checkpoints"]
@@ -41,18 +40,16 @@ class Recording(Transcript):
         return super().indices(label, count, log2_size)
 
 
-def _walk(world: World, monkeypatch: pytest.MonkeyPatch, flip: int | None = None) -> None:
+def _walk(made: Made, monkeypatch: pytest.MonkeyPatch, flip: int | None = None) -> None:
     monkeypatch.setattr(Recording, "flip", flip)
     monkeypatch.setattr(kernel, "Transcript", Recording)
-    claim, terms = world.first, world.terms
-    kernel.verify(terms.circuit, STANDARD, claim.statement, claim.proof, 120)
+    made.verify()
 
 
-def test_order_and_coverage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_order_and_coverage(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """The numbered protocol, message by message, with the size of everything absorbed."""
-    _walk(world, monkeypatch)
-    statement = world.first.statement
-    shape = kernel.proof_shape(world.terms.circuit, STANDARD, statement)
+    _walk(made, monkeypatch)
+    shape = made.shape
     word, digest = 4, 32
     element = 6 * word
     expected = [
@@ -72,25 +69,25 @@ def test_order_and_coverage(world: World, monkeypatch: pytest.MonkeyPatch) -> No
     ]
     assert [event[:2] for event in Recording.events] == expected
     sizes = {label: size for _, label, size in Recording.events}
-    assert sizes["checkpoints"] == digest * len(statement.checkpoints)
-    assert sizes["public inputs"] == word * len(world.terms.circuit.publics)
+    assert sizes["checkpoints"] == digest * len(made.statement.checkpoints)
+    assert sizes["public inputs"] == word * len(made.circuit.publics)
     assert sizes["values at z"] == element * shape.columns
     assert sizes["values at gz"] == element * len(shape.next_columns)
     assert 0 < len(shape.next_columns) < shape.columns
     assert sizes["chunks at z"] == element * shape.chunks
     assert sizes["batching"] == shape.columns + shape.chunks
     assert sizes["final polynomial"] == element * shape.final_coefficients
-    assert sizes["queries"] == STANDARD.queries
+    assert sizes["queries"] == made.parameters.queries
 
 
-def test_every_absorbed_item_is_needed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_absorbed_item_is_needed(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Flip one bit of one absorbed item: whatever it was, the proof no longer holds."""
-    _walk(world, monkeypatch)
+    _walk(made, monkeypatch)
     labels = [label for kind, label, _ in Recording.events if kind == "absorb"]
     positions = [k for k, event in enumerate(Recording.events) if event[0] == "absorb"]
     for position, label in zip(positions, labels, strict=True):
         with pytest.raises(Rejected):
-            _walk(world, monkeypatch, flip=position)
+            _walk(made, monkeypatch, flip=position)
         assert Recording.events[position][1] == label
 
 

@@ -15,7 +15,7 @@ from prover.prove import prove
 from prover.state import Openings, link_state, opening_at
 from tests.support import OPERATOR, World, contract_text, following, signed
 from verifier.contract import SignedContract, Terms
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import STANDARD, ParameterSet
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,11 @@ class Log:
     statement: Statement
     windows: tuple[WindowLog, ...]
     state: Openings | None = None
+    parameters: ParameterSet = STANDARD
 
     def prove(self) -> bytes:
         """A proof with masks of its own."""
-        return prove(self.circuit, STANDARD, self.statement, self.windows, state=self.state)
+        return prove(self.circuit, self.parameters, self.statement, self.windows, state=self.state)
 
     @property
     def measured(self) -> Measured:

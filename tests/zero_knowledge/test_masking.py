@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from circuits.chain import CHAIN_ELEMENTS
 from circuits.field import (
@@ -27,10 +26,9 @@ from prover.state import link_state
 from prover.witness import fill_trace
 from tests.support import Before, carrying_world, following, measure, record_epoch
 from verifier.kernel.fri import layer_points
-from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
+from verifier.kernel.parameters import ParameterSet
 
 LOG2_ROWS = 8
-SETS = sorted(PARAMETER_SETS.values(), key=lambda s: s.name)
 
 
 def base_rank(matrix: Array) -> int:
@@ -95,7 +93,6 @@ def view_matrix(parameters: ParameterSet, random_rows: int) -> Array:
     return np.concatenate(rows)
 
 
-@pytest.mark.parametrize("parameters", SETS, ids=lambda s: s.name)
 def test_view_is_uniform_with_the_derived_number_of_rows(parameters: ParameterSet) -> None:
     """r = 2q + 12 random cells reach every value of the view: full rank."""
     matrix = view_matrix(parameters, parameters.random_rows)
@@ -104,7 +101,6 @@ def test_view_is_uniform_with_the_derived_number_of_rows(parameters: ParameterSe
     assert base_rank(matrix) == demanded
 
 
-@pytest.mark.parametrize("parameters", SETS, ids=lambda s: s.name)
 def test_view_is_not_uniform_with_fewer_rows(parameters: ParameterSet) -> None:
     """One row fewer, or q + 12 as a first guess would have it, leaves a relation with the trace."""
     demanded = 2 * parameters.queries + 2 * DEGREE
@@ -112,7 +108,6 @@ def test_view_is_not_uniform_with_fewer_rows(parameters: ParameterSet) -> None:
         assert base_rank(view_matrix(parameters, fewer)) == fewer < demanded
 
 
-@pytest.mark.parametrize("parameters", SETS, ids=lambda s: s.name)
 def test_chunk_masks_cover_queries_and_z(parameters: ParameterSet) -> None:
     """A mask of t = q + 1 coefficients takes any values at q queries and z; of q, it does not.
 
@@ -149,7 +144,6 @@ def test_random_rows_follow_from_the_queries() -> None:
     assert (other.random_rows, other.chunk_mask) == (72, 31)
 
 
-@pytest.mark.parametrize("parameters", SETS, ids=lambda s: s.name)
 def test_rows_of_carried_state_leave_the_random_rows_alone(parameters: ParameterSet) -> None:
     """The shortest trace holds both commitments, two rows, and the random rows of every column."""
     circuit, terms = carrying_world().terms.circuit, carrying_world().terms

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -18,23 +18,39 @@ from tests.zero_knowledge.simulator import (
     with_drawn_commitments,
 )
 from verifier.kernel import verify as kernel
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import ParameterSet
+from verifier.kernel.proof import Shape
 
-Subject = tuple[Circuit, Statement]
+
+@dataclass(frozen=True)
+class Subject:
+    """What is simulated, and under which parameters."""
+
+    circuit: Circuit
+    statement: Statement
+    parameters: ParameterSet
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes of the proof."""
+        return kernel.proof_shape(self.circuit, self.parameters, self.statement)
+
+    def verify(self, proof: bytes) -> None:
+        """The unchanged verifier."""
+        kernel.verify(self.circuit, self.parameters, self.statement, proof, 120)
 
 
 @pytest.fixture(params=["nothing carried", "state carried"])
-def subject(request: pytest.FixtureRequest, world: World) -> Subject:
+def subject(request: pytest.FixtureRequest, world: World, parameters: ParameterSet) -> Subject:
     """A circuit and a true statement; with state, both of its commitments hide something."""
     if request.param == "nothing carried":
-        return world.terms.circuit, world.first.statement
+        return Subject(world.terms.circuit, world.first.statement, parameters)
     carrying = carrying_world()
-    return carrying.terms.circuit, carrying.second.statement
+    return Subject(carrying.terms.circuit, carrying.second.statement, parameters)
 
 
 def simulated(subject: Subject) -> tuple[bytes, Challenges]:
-    circuit, statement = subject
-    return simulate(circuit, kernel.proof_shape(circuit, STANDARD, statement), statement)
+    return simulate(subject.circuit, subject.shape, subject.statement)
 
 
 def verify_under(
@@ -43,8 +59,7 @@ def verify_under(
     """The unchanged verifier, under the programmed oracle."""
     monkeypatch.setattr(kernel, "Transcript", programmed(challenges))
     monkeypatch.setattr(kernel, "grinding_ok", lambda _state, _nonce, _bits: True)
-    circuit, statement = subject
-    kernel.verify(circuit, STANDARD, statement, proof, 120)
+    subject.verify(proof)
 
 
 def test_simulated_proof_is_accepted(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,24 +72,26 @@ def test_simulation_covers_false_statements(
     subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It uses no witness: a statement that nobody could prove is simulated just as well."""
-    circuit, statement = subject
-    false = circuit, replace(statement, totals=tuple(t + 1 for t in statement.totals))
+    totals = tuple(total + 1 for total in subject.statement.totals)
+    false = replace(subject, statement=replace(subject.statement, totals=totals))
     proof, challenges = simulated(false)
     verify_under(challenges, false, proof, monkeypatch)
 
 
-def test_commitments_are_simulated_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commitments_are_simulated_too(
+    parameters: ParameterSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows in front and behind, and commitments to nothing: uniform elements serve as well."""
     carrying = carrying_world()
-    circuit, true = carrying.terms.circuit, carrying.second.statement
-    drawn = with_drawn_commitments(true)
-    assert circuit.state_rows > 0
-    assert drawn.state != true.state
-    proof, challenges = simulated((circuit, drawn))
-    verify_under(challenges, (circuit, drawn), proof, monkeypatch)
+    true = Subject(carrying.terms.circuit, carrying.second.statement, parameters)
+    drawn = replace(true, statement=with_drawn_commitments(true.statement))
+    assert true.circuit.state_rows > 0
+    assert drawn.statement.state != true.statement.state
+    proof, challenges = simulated(drawn)
+    verify_under(challenges, drawn, proof, monkeypatch)
     # a proof belongs to its commitments: the verifier's own equation holds them
     with pytest.raises(Rejected) as refused:
-        verify_under(asked_anew(challenges), (circuit, true), proof, monkeypatch)
+        verify_under(asked_anew(challenges), true, proof, monkeypatch)
     assert refused.value.reason is Reason.PROOF_CONSTRAINTS
 
 
@@ -87,17 +104,15 @@ def asked_anew(challenges: Challenges) -> Challenges:
 
 def test_simulated_proof_fails_under_the_real_oracle(subject: Subject) -> None:
     """Soundness is not touched: without programming, the same bytes are refused."""
-    circuit, statement = subject
     proof, _ = simulated(subject)
     with pytest.raises(Rejected) as refused:
-        kernel.verify(circuit, STANDARD, statement, proof, 120)
+        subject.verify(proof)
     assert refused.value.reason is Reason.PROOF_CONSTRAINTS
 
 
 def test_relations_are_all_checked(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
     """A simulator that forgets the chunk relation is refused even under its own oracle."""
-    circuit, statement = subject
-    shape = kernel.proof_shape(circuit, STANDARD, statement)
+    shape = subject.shape
     proof, challenges = simulated(subject)
     at = 6 + 64 + (shape.columns + len(shape.next_columns)) * 24
     words = np.frombuffer(proof[at : at + 4], dtype="<u4") ^ np.uint32(1)

@@ -20,19 +20,22 @@ from prover.state import link_state
 from tests.support import World
 from tests.zero_knowledge.logs import Log, carrying_pair, plain_log, plain_pair
 from verifier.kernel import verify as kernel
-from verifier.kernel.parameters import STANDARD
+from verifier.kernel.parameters import ParameterSet
 from verifier.kernel.proof import Openings
 
 Opened = Callable[[Log], dict[int, NDArray[np.uint64]]]
 BINS = 64
 # chi-square with 63 degrees of freedom exceeds this with probability below 1e-9
 CHI_SQUARE_LIMIT = 160.0
+# 66 pairs of them share 40 positions and more of every set's domain at 2^8 rows, on average
+PROOFS = 12
 
 
 @pytest.fixture(params=["nothing carried", "state carried"])
-def pair(request: pytest.FixtureRequest, world: World) -> tuple[Log, Log]:
+def pair(request: pytest.FixtureRequest, world: World, parameters: ParameterSet) -> tuple[Log, Log]:
     """Two logs with equal outcomes; with state, they carry different states on."""
-    return plain_pair(world) if request.param == "nothing carried" else carrying_pair()
+    first, second = plain_pair(world) if request.param == "nothing carried" else carrying_pair()
+    return replace(first, parameters=parameters), replace(second, parameters=parameters)
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
 
     def run(log: Log) -> dict[int, NDArray[np.uint64]]:
         captured.clear()
-        kernel.verify(log.circuit, STANDARD, log.statement, log.prove(), 120)
+        kernel.verify(log.circuit, log.parameters, log.statement, log.prove(), 120)
         trace = captured[0]
         return dict(zip(trace.indices, trace.values, strict=True))
 
@@ -84,9 +87,11 @@ def _two_sample(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:
     return float((((first * scale - second / scale) ** 2) / (first + second)).sum())
 
 
-def _compare(opened: Opened, pair: tuple[Log, Log], proofs: int) -> None:
+def _compare(opened: Opened, pair: tuple[Log, Log], queries: int) -> None:
+    """As many proofs as it takes for so many queries."""
     samples = []
     for log in pair:
+        proofs = -(-queries // log.parameters.queries)
         rows = [row for _ in range(proofs) for row in opened(log).values()]
         samples.append(np.stack(rows))
     for sample in samples:
@@ -99,7 +104,7 @@ def _compare(opened: Opened, pair: tuple[Log, Log], proofs: int) -> None:
 
 def test_openings_of_two_logs_are_alike(opened: Opened, pair: tuple[Log, Log]) -> None:
     """Equal outcomes, different readings: every opened column is uniform for both logs."""
-    _compare(opened, pair, 10)
+    _compare(opened, pair, 680)
 
 
 @pytest.mark.long
@@ -107,7 +112,7 @@ def test_openings_of_two_logs_are_alike_over_many_proofs(
     opened: Opened, pair: tuple[Log, Log]
 ) -> None:
     """The same over twenty times as many proofs."""
-    _compare(opened, pair, 200)
+    _compare(opened, pair, 13_600)
 
 
 def _shared(opened: Opened, log: Log, proofs: int) -> tuple[int, int]:
@@ -125,7 +130,7 @@ def _shared(opened: Opened, log: Log, proofs: int) -> tuple[int, int]:
 
 def test_a_proof_made_again_shares_no_opened_value(opened: Opened, pair: tuple[Log, Log]) -> None:
     """Positions that two proofs of one statement both open hold different values."""
-    equal, compared = _shared(opened, pair[0], 8)
+    equal, compared = _shared(opened, pair[0], PROOFS)
     assert compared > 1000
     assert equal <= 1  # one coincidence in p per comparison
 
@@ -135,16 +140,16 @@ def test_that_test_sees_missing_masks(
 ) -> None:
     """With zeros for random rows the same comparison finds every value shared."""
     monkeypatch.setattr(witness, "random_elements", lambda *shape: np.zeros(shape, dtype=np.uint32))
-    equal, compared = _shared(opened, pair[0], 3)
+    equal, compared = _shared(opened, pair[0], PROOFS)
     assert compared > 0
     assert equal == compared
 
 
 def test_all_randomness_is_the_operating_system_s(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World, parameters: ParameterSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replayed ``os.urandom`` replays the proof; a fresh one gives another."""
-    log = plain_log(world)
+    log = replace(plain_log(world), parameters=parameters)
 
     def stream() -> Iterator[bytes]:
         counter = 0
