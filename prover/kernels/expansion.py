@@ -15,7 +15,7 @@ from prover.kernels.vector import LANES
 
 SEED_BYTES = 32
 EXPANSION_PERSON = b"zkm:salz"
-_KEY_BYTES = np.uint32(64)  # the key fills the first block
+_KEY_BYTES = 64  # the key fills the first block
 _ALL_BYTES = np.uint32(72)  # with a counter of eight bytes behind it
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _WORD = np.uint64(0xFFFFFFFF)
@@ -45,10 +45,7 @@ def keyed_state(seed: bytes) -> Words:
         raise ValueError(f"a seed of {SEED_BYTES} bytes")
     block = np.zeros(16, dtype=np.uint32)
     block[:8] = np.frombuffer(seed, dtype="<u4")
-    keyed = initial_state(EXPANSION_PERSON, SEED_BYTES)
-    compress(keyed, block, _KEY_BYTES, np.uint32(0))
-    block[:] = 0
-    return keyed
+    return compress(initial_state(EXPANSION_PERSON, SEED_BYTES), block, _KEY_BYTES, final=False)
 
 
 def digest(seed: bytes, number: int) -> bytes:

@@ -66,21 +66,18 @@ def _absorb_group(
     rows = source.shape[0]
     block = blocks_up(source, x, table)
     parts = rows // block
-    if parts == 1:
-        for batch in range(rows // LANES):
-            vector.compress_rows(states[batch], x, batch * LANES * LANES, count, final)
-        return
-    buffer = strip_buffer(parts)
+    buffer = strip_buffer(parts) if parts > 1 else x
     for first in range(0, block, STRIP_ROWS):
-        strip_up(x, block, first, table, buffer)
+        if parts > 1:
+            strip_up(x, block, first, table, buffer)
         place = first // STRIP_ROWS * parts
         for part in range(parts):
-            at, start = part * STRIP_ROWS * LANES, part * block + first
-            vector.compress_rows(states[place + part], buffer, at, count, final)
-            if keep:
+            at = part * STRIP_ROWS if parts > 1 else first
+            vector.compress_rows(states[place + part], buffer, at * LANES, count, final)
+            if keep and parts > 1:
                 for row in range(STRIP_ROWS):
-                    value = vector.load(buffer, at + row * LANES)
-                    vector.store(x, (start + row) * LANES, value)
+                    value = vector.load(buffer, (at + row) * LANES)
+                    vector.store(x, (part * block + first + row) * LANES, value)
 
 
 @njit(cache=True, parallel=True)

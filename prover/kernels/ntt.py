@@ -242,12 +242,6 @@ def _group_down(x: Any, out: Any, table: Any, factor: Any) -> None:
                 vector.store(out, row * LANES, scaled)
 
 
-@njit(cache=True, parallel=True)
-def _interpolate_all(x: Any, table: Any, factor: Any) -> None:
-    for group in prange(x.shape[0]):
-        _group_down(x[group], x[group], table, factor)
-
-
 @njit(cache=True)
 def _tiles(columns: Any, first: int, x: Any) -> None:
     """Columns ``first`` .. ``first`` + 15 of (columns, rows) as rows of sixteen."""
@@ -260,13 +254,16 @@ def _tiles(columns: Any, first: int, x: Any) -> None:
 
 
 @njit(cache=True, parallel=True)
-def _interpolate_columns(columns: Any, groups: Any, scratch: Any, table: Any, factor: Any) -> None:
-    """``groups`` and ``columns`` are the same memory."""
+def _interpolate_all(columns: Any, groups: Any, scratch: Any, table: Any, factor: Any) -> None:
+    """``groups`` in place, or from ``columns``, which are the same memory."""
     workers = scratch.shape[0]
     for worker in prange(workers):
         for group in range(worker, groups.shape[0], workers):
-            _tiles(columns, group * LANES, scratch[worker])
-            _group_down(scratch[worker], groups[group], table, factor)
+            source = groups[group]
+            if columns.shape[0] > 0:
+                source = scratch[worker]
+                _tiles(columns, group * LANES, source)
+            _group_down(source, groups[group], table, factor)
 
 
 @njit(cache=True)
@@ -309,7 +306,9 @@ def _inverse_factors(rows: int, shift: int) -> tuple[Words, np.uint32]:
 
 def interpolate(x: Words, shift: int = 1) -> None:
     """Values on shift * <w> to bit-reversed coefficients, in place; x is (groups, rows, 16)."""
-    _interpolate_all(x, *_inverse_factors(x.shape[1], shift))
+    workers = min(len(x), get_num_threads())
+    none, scratch = np.empty((0, 1), dtype=np.uint32), np.empty((workers, 1, 1), dtype=np.uint32)
+    _interpolate_all(none, x, scratch, *_inverse_factors(x.shape[1], shift))
 
 
 def interpolate_columns(columns: Words) -> Words:
@@ -320,7 +319,7 @@ def interpolate_columns(columns: Words) -> Words:
     count, rows = columns.shape
     groups = columns.reshape(count // LANES, rows, LANES)
     scratch = aligned((min(len(groups), get_num_threads()), rows, LANES))
-    _interpolate_columns(columns, groups, scratch, *_inverse_factors(rows, 1))
+    _interpolate_all(columns, groups, scratch, *_inverse_factors(rows, 1))
     return groups
 
 

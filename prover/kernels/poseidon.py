@@ -167,7 +167,8 @@ def _fill_in_lockstep(
             counts[lane] = 0
             if piece >= 0:
                 firsts[lane], counts[lane] = pieces[piece, 0], pieces[piece, 1]
-                chain[:, lane] = starts[piece]
+                for k in range(_HALF):
+                    chain[k, lane] = starts[piece, k]
         longest = counts.max()
         for done in range(0, longest, _TILE):
             steps = min(_TILE, longest - done)
@@ -178,7 +179,8 @@ def _fill_in_lockstep(
                 _step_of_lanes(cells, step, chain, arguments)
                 for lane in range(LANES):
                     if counts[lane] == done + step + 1:
-                        ends[batch[lane]] = chain[:, lane]
+                        for k in range(_HALF):
+                            ends[batch[lane], k] = chain[k, lane]
             shortest = counts.min() - done
             for column in range(COLUMN_COUNT):
                 for block in range((steps + LANES - 1) // LANES):
@@ -218,14 +220,16 @@ def _fill_alone(
     tile = np.empty((LANES, LANES), dtype=np.uint32)
     totals = np.empty(FORMS, dtype=np.uint64)
     filled = min(COLUMN_COUNT, columns.shape[0])
-    cells[0, :_HALF] = start
+    for k in range(_HALF):
+        cells[0, k] = start[k]
     chain = vector.load(cells, 0)
     for done in range(0, count, _TILE):
         rows = min(_TILE, count - done)
         _gather(entering, blocks, roles, first + done, rows)
         for step in range(rows):
             vector.store(cells, step * _CELLS, chain)
-            cells[step, _HALF:WIDTH] = entering[step, _HALF:]
+            for k in range(_HALF, WIDTH):
+                cells[step, k] = entering[step, k]
             state = vector.add(chain, vector.load(entering, step * WIDTH))
             state = _permute_state(state, cells, step, totals)
             chain = vector.add(chain, rounds.lower_half(state))
@@ -242,7 +246,8 @@ def _fill_alone(
                         for step in range(min(LANES, rows)):
                             columns[group + k, first + done + at + step] = tile[k, step]
     vector.store(cells, 0, chain)
-    end[:] = cells[0, :_HALF]
+    for k in range(_HALF):
+        end[k] = cells[0, k]
 
 
 def _shared_out(counts: NDArray[np.int64]) -> tuple[list[int], list[NDArray[np.int64]]]:

@@ -15,7 +15,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from circuits.field import P
-from prover.kernels.blake2s_tables import IV, SIGMA
+from prover.kernels.blake2s_tables import IV, MIXED, SIGMA
 
 LANES = 16
 _WORD = ir.IntType(32)
@@ -176,18 +176,6 @@ def multiply(_typing: Any, a: Any, word: Any) -> Any:
     return vector_type(vector_type, types.uint32), generate
 
 
-_MIXED = (
-    (0, 4, 8, 12),
-    (1, 5, 9, 13),
-    (2, 6, 10, 14),
-    (3, 7, 11, 15),
-    (0, 5, 10, 15),
-    (1, 6, 11, 12),
-    (2, 7, 8, 13),
-    (3, 4, 9, 14),
-)
-
-
 def _exchange(builder: Any, rows: list[Any], bit: int) -> list[Any]:
     """Swap bit ``bit`` of the row number with the same bit of the lane number."""
     keep = [k if not k & bit else LANES + (k ^ bit) for k in range(LANES)]
@@ -221,7 +209,7 @@ def _blake2s(builder: Any, h: list[Any], m: list[Any], count: Any, final: Any) -
     v[12] = builder.xor(v[12], _broadcast(builder, count))
     v[14] = builder.xor(v[14], _broadcast(builder, final))
     for schedule in SIGMA:
-        for k, places in enumerate(_MIXED):
+        for k, places in enumerate(MIXED):
             _quarter(builder, v, places, m[schedule[2 * k]], m[schedule[2 * k + 1]])
     return [builder.xor(h[k], builder.xor(v[k], v[k + 8])) for k in range(8)]
 

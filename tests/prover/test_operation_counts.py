@@ -91,11 +91,10 @@ class Counter:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.patch = monkeypatch
         self.transformed = self.compressed = self.evaluated = self.permuted = 0
-        self._count(ntt, "_interpolate_all", "transformed", lambda x, *_: points(x))
+        self._count(ntt, "_interpolate_all", "transformed", lambda _x, out, *_: points(out))
         self._count(
             ntt, "_extend_all", "transformed", lambda _x, out, *_: len(out) * points(out[0])
         )
-        self._count(ntt, "_interpolate_columns", "transformed", lambda _x, out, *_: points(out))
         self._count(
             leaves, "_leaves", "transformed", lambda x, _n, tables, *_: len(tables) * points(x)
         )
