@@ -15,7 +15,7 @@ from numba import get_num_threads, njit, prange
 
 from prover.kernels import vector
 from prover.kernels.blake2s import initial_state
-from prover.kernels.expansion import SEED_BYTES, digests, keyed_state
+from prover.kernels.expansion import COUNTER_END, KEY_END, SEED_BYTES, keyed_state
 from prover.kernels.montgomery import Words, aligned
 from prover.kernels.ntt import (
     BLOCK_ROWS,
@@ -30,7 +30,7 @@ from verifier.kernel.merkle import LEAF_PERSON
 
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
-_KEY_BYTES = 64  # the salt is the key, which fills the first block
+_WORD = np.uint64(0xFFFFFFFF)
 
 
 @njit(cache=True)
@@ -41,15 +41,25 @@ def _batch(place: int, parts: int, batches: int) -> Any:
 
 @njit(cache=True)
 def _absorb_salts(states: Any, parts: int, start: Any, keyed: Any, coset: int, cosets: int) -> None:
-    counters = np.zeros((LANES, LANES), dtype=np.uint32)
-    salts = np.zeros((LANES, LANES), dtype=np.uint32)
+    """Salt number i is ``expansion.digest(seed, i)``; sixteen are made and absorbed at a time."""
+    message = np.zeros((LANES, LANES), dtype=np.uint32)
     batches = states.shape[0]
     for place in range(batches):
-        first = _batch(place, parts, batches) * LANES
-        digests(keyed, first * cosets + coset, cosets, counters, salts)
+        state, first = states[place], _batch(place, parts, batches) * LANES
         for k in range(8):
-            states[place, k, :] = start[k]
-        vector.compress_lanes(states[place], salts, 0, np.uint32(_KEY_BYTES), _ZERO)
+            state[k, :] = keyed[k]
+            message[k, :] = 0
+        for lane in range(LANES):
+            number = np.uint64((first + lane) * cosets + coset)
+            message[0, lane] = np.uint32(number & _WORD)
+            message[1, lane] = np.uint32(number >> np.uint64(32))
+        for turn in range(2):  # first the salt from its number, then the leaf's first block
+            end, final = (COUNTER_END, _ALL_ONES) if turn == 0 else (KEY_END, _ZERO)
+            vector.compress_lanes(state, message, 0, end, final)
+            if turn == 0:
+                for k in range(8):
+                    vector.store(message, k * LANES, vector.load(state, k * LANES))
+                    state[k, :] = start[k]
 
 
 @njit(cache=True)
@@ -105,7 +115,7 @@ def _leaves(
             for group in range(groups):
                 last = group == groups - 1
                 size = 4 * columns if last else 64 * (group + 1)
-                count, final = np.uint32(_KEY_BYTES + size), _ALL_ONES if last else _ZERO
+                count, final = np.uint32(KEY_END + size), _ALL_ONES if last else _ZERO
                 x = kept[place, group] if keep else scratch[worker]
                 _absorb_group(coefficients[group], x, keep, tables[coset], own, count, final)
             for at in range(batches):
