@@ -36,7 +36,7 @@ from prover.kernels.ntt import (
     interpolate_columns,
     to_groups,
 )
-from prover.kernels.order import as_groups, first_element
+from prover.kernels.order import as_groups, interpolate_four
 from prover.kernels.polynomial import evaluate_columns, fold_coefficients
 from prover.kernels.program import Program, assemble, combine, evaluate
 from prover.kernels.vector import LANES
@@ -251,7 +251,7 @@ def _quotient(
     step = root_of_unity(shape.log2_rows + 2)
     program = _program(circuit)
     combination = combine(program, statement.public_inputs(circuit), alpha)
-    values = aligned((1, QUOTIENT_BLOWUP * shape.rows, LANES), zero=True)
+    values = aligned((2, shape.rows, LANES), zero=True)
     numbers = [stride * k for k in range(QUOTIENT_BLOWUP)]
     for rows in committed.rows(numbers, program.next_groups.tolist()):
         k = rows.number // stride
@@ -261,12 +261,12 @@ def _quotient(
         start = GENERATOR * pow(step, k, P) % P
         scale = np.uint64(inverse(pow(start, shape.rows, P) - 1))
         factors = (extended[0, group, :, lane].astype(np.uint64) * scale % _P).astype(np.uint32)
-        out = values[0, coset::cosets, :DEGREE]
+        begin = DEGREE * (k % 2)
+        out = values[k // 2, rows.first :: rows.step, begin : begin + DEGREE]
         behind = rows.following, rows.ahead
         evaluate(program, combination, rows.now, extended[0], factors, out, *behind)
         del rows  # nothing but the commitment holds them
-    interpolate(values, GENERATOR)
-    return first_element(values[0])
+    return interpolate_four(values, GENERATOR)
 
 
 def _exempt_coefficients(shape: Shape) -> Words:

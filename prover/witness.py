@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,10 +57,13 @@ def fill_trace(
         np.concatenate([before, blocks]),
         {} if state is None else state[0].values,
     )
-    for fill in circuit.fillers:
-        fill(trace)
+
+    def others() -> None:
+        for fill in circuit.fillers:
+            fill(trace)
+
     hashed = np.concatenate([trace.blocks, after])
-    _fill_hash(trace, statement, hashed, usable)
+    _fill_hash(trace, statement, hashed, usable, others)
     trace.columns[:, usable:] = random_elements(circuit.column_count, random_rows)
     return trace
 
@@ -88,7 +91,13 @@ def wrong_window(statement: Statement, trace: Trace) -> int | None:
     return int(wrong[0]) if len(wrong) else None
 
 
-def _fill_hash(trace: Trace, statement: Statement, blocks: Words, usable: int) -> None:
+def _fill_hash(
+    trace: Trace,
+    statement: Statement,
+    blocks: Words,
+    usable: int,
+    meanwhile: Callable[[], None],
+) -> None:
     """The hash columns of the usable rows: each window from where its checkpoint says.
 
     Where a window does not lead to the next checkpoint, the chain flows on from what it leads to:
@@ -100,7 +109,7 @@ def _fill_hash(trace: Trace, statement: Statement, blocks: Words, usable: int) -
     pieces = np.stack([firsts, np.diff(firsts, append=usable)], axis=1)
     chains = [chain_before(checkpoints[0]), *(place.chain for place in checkpoints)]
     starts = np.array(chains, dtype=np.uint32)
-    ends = fill_log_hash(trace.columns, pieces, starts, blocks, roles)
+    ends = fill_log_hash(trace.columns, pieces, starts, blocks, roles, meanwhile)
     wrong = np.flatnonzero((ends[1:-1] != starts[2:]).any(axis=1)) + 1
     if len(wrong):
         row = firsts[wrong[0] + 1]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from prover.kernels import vector
-from prover.kernels.blake2s_tables import IV, MIXED, SIGMA
+from prover.kernels.blake2s_tables import IV
 from prover.kernels.montgomery import Words
 from prover.kernels.vector import LANES
 from verifier.kernel.merkle import LEAF_PERSON, NODE_PERSON
@@ -21,7 +21,6 @@ _SUBTREE = 1 << 12  # leaves of a task
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)
 _PAIR = np.uint32(64)  # bytes
-_WORD = 2**32 - 1
 
 
 def initial_state(person: bytes, key_bytes: int) -> Words:
@@ -30,28 +29,6 @@ def initial_state(person: bytes, key_bytes: int) -> Words:
     state[0] ^= np.uint32(0x01010000 | key_bytes << 8 | 32)
     state[6:8] ^= np.frombuffer(person, dtype="<u4")
     return state
-
-
-def compress(h: Words, m: Words, count: int, final: bool) -> Words:
-    """The chaining value (8,) behind one block of 16 words, in plain Python: RFC 7693, section 3.2.
-
-    ``count`` is the bytes so far, these included.
-    """
-    v = [int(word) for word in (*h, *IV)]
-    v[12] ^= count
-    v[14] ^= _WORD if final else 0
-    for schedule in SIGMA:
-        for k, (a, b, c, d) in enumerate(MIXED):
-            for word, first, second in ((2 * k, 16, 12), (2 * k + 1, 8, 7)):
-                v[a] = (v[a] + v[b] + int(m[schedule[word]])) & _WORD
-                v[d] = _rotated(v[d] ^ v[a], first)
-                v[c] = (v[c] + v[d]) & _WORD
-                v[b] = _rotated(v[b] ^ v[c], second)
-    return np.array([int(h[k]) ^ v[k] ^ v[k + 8] for k in range(8)], dtype=np.uint32)
-
-
-def _rotated(word: int, count: int) -> int:
-    return word >> count | word << (32 - count) & _WORD
 
 
 @njit(cache=True, parallel=True)

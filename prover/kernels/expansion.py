@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from prover.kernels.blake2s import compress, initial_state
+from prover.kernels.blake2s import initial_state
 from prover.kernels.montgomery import Words
 
 SEED_BYTES = 32
@@ -15,8 +15,8 @@ KEY_END = np.uint32(64)  # bytes: the key fills the first block
 COUNTER_END = np.uint32(72)  # with a counter of eight bytes behind it
 
 
-def keyed_state(seed: bytes) -> Words:
-    """The chaining value (8,) behind the 32-byte seed as the key, which leads to every digest.
+def key_block(seed: bytes) -> tuple[Words, Words]:
+    """The chaining value (8,) before the 32-byte seed as the key, and the block (16,) it fills.
 
     ``ValueError`` for another length of seed.
     """
@@ -24,7 +24,7 @@ def keyed_state(seed: bytes) -> Words:
         raise ValueError(f"a seed of {SEED_BYTES} bytes")
     block = np.zeros(16, dtype=np.uint32)
     block[:8] = np.frombuffer(seed, dtype="<u4")
-    return compress(initial_state(EXPANSION_PERSON, SEED_BYTES), block, int(KEY_END), final=False)
+    return initial_state(EXPANSION_PERSON, SEED_BYTES), block
 
 
 def digest(seed: bytes, number: int) -> bytes:

@@ -15,7 +15,7 @@ from numba import get_num_threads, njit, prange
 
 from prover.kernels import vector
 from prover.kernels.blake2s import initial_state
-from prover.kernels.expansion import COUNTER_END, KEY_END, SEED_BYTES, keyed_state
+from prover.kernels.expansion import COUNTER_END, KEY_END, SEED_BYTES, key_block
 from prover.kernels.montgomery import Words, aligned
 from prover.kernels.ntt import (
     BLOCK_ROWS,
@@ -40,26 +40,34 @@ def _batch(place: int, parts: int, batches: int) -> Any:
 
 
 @njit(cache=True)
-def _absorb_salts(states: Any, parts: int, start: Any, keyed: Any, coset: int, cosets: int) -> None:
-    """Salt number i is ``expansion.digest(seed, i)``; sixteen are made and absorbed at a time."""
-    message = np.zeros((LANES, LANES), dtype=np.uint32)
+def _absorb(state: Any, message: Any, end: Any, final: Any) -> None:
+    """A function of its own, so that the block function is compiled once."""
+    vector.compress_lanes(state, message, 0, end, final)
+
+
+@njit(cache=True)
+def _absorb_salts(
+    states: Any, parts: int, start: Any, keyed: Any, message: Any, coset: int, cosets: int
+) -> None:
+    """Salt number i is ``expansion.digest(seed, i)``; sixteen are made and absorbed at a time.
+
+    ``message`` is (16, 16), the lower half zeros.
+    """
     batches = states.shape[0]
     for place in range(batches):
         state, first = states[place], _batch(place, parts, batches) * LANES
         for k in range(8):
-            state[k, :] = keyed[k]
+            vector.store(state, k * LANES, vector.load(keyed, k * LANES))
             message[k, :] = 0
         for lane in range(LANES):
             number = np.uint64((first + lane) * cosets + coset)
             message[0, lane] = np.uint32(number & _WORD)
             message[1, lane] = np.uint32(number >> np.uint64(32))
-        for turn in range(2):  # first the salt from its number, then the leaf's first block
-            end, final = (COUNTER_END, _ALL_ONES) if turn == 0 else (KEY_END, _ZERO)
-            vector.compress_lanes(state, message, 0, end, final)
-            if turn == 0:
-                for k in range(8):
-                    vector.store(message, k * LANES, vector.load(state, k * LANES))
-                    state[k, :] = start[k]
+        _absorb(state, message, COUNTER_END, _ALL_ONES)
+        for k in range(8):
+            vector.store(message, k * LANES, vector.load(state, k * LANES))
+            state[k, :] = start[k]
+        _absorb(state, message, KEY_END, _ZERO)
 
 
 @njit(cache=True)
@@ -96,7 +104,8 @@ def _leaves(
     columns: int,
     tables: Any,
     start: Any,
-    keyed: Any,
+    key_start: Any,
+    key: Any,
     scratch: Any,
     kept: Any,
     places: Any,
@@ -108,10 +117,15 @@ def _leaves(
     parts = rows // min(rows, BLOCK_ROWS)
     for worker in prange(workers):
         own = states[worker]
+        keyed = np.empty((8, LANES), dtype=np.uint32)
+        message = np.zeros((LANES, LANES), dtype=np.uint32)
+        for k in range(8):
+            keyed[k, :], message[k, :] = key_start[k], key[k]
+        _absorb(keyed, message, KEY_END, _ZERO)
         for coset in range(worker, cosets, workers):
             place = places[coset]
             keep = place >= 0
-            _absorb_salts(own, parts, start, keyed, coset, cosets)
+            _absorb_salts(own, parts, start, keyed, message, coset, cosets)
             for group in range(groups):
                 last = group == groups - 1
                 size = 4 * columns if last else 64 * (group + 1)
@@ -152,7 +166,7 @@ def extended_leaves(
         columns,
         coset_tables(rows, shift, blowup, range(blowup)),
         initial_state(LEAF_PERSON, SEED_BYTES),
-        keyed_state(seed),
+        *key_block(seed),
         aligned((workers, rows, LANES)),
         kept,
         places,

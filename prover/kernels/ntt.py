@@ -348,12 +348,13 @@ def extend_cosets(
         out = aligned((len(cosets), groups, size, LANES))
     rows = out.shape[2]
     step = root_of_unity((rows * blowup).bit_length() - 1)
-    parts = bit_reversal((size // rows).bit_length() - 1).astype(np.uint64)
-    constants = [pow(shift * pow(step, c, P), rows, P) for c in cosets]
-    factors = np.stack([powers(constant, len(parts))[parts] for constant in constants])
-    _extend_all(
-        coefficients, out, coset_tables(rows, shift, blowup, cosets), to_montgomery(factors)
-    )
+    factors = np.ones((len(cosets), size // rows), dtype=np.uint32)
+    if size > rows:
+        parts = bit_reversal((size // rows).bit_length() - 1)
+        for k, coset in enumerate(cosets):
+            constant = pow(shift * pow(step, coset, P), rows, P)
+            factors[k] = to_montgomery(powers(constant, len(parts))[parts])
+    _extend_all(coefficients, out, coset_tables(rows, shift, blowup, cosets), factors)
     return out
 
 

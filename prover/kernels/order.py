@@ -7,17 +7,28 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from circuits.field import DEGREE
-from prover.kernels.montgomery import Words, aligned
-from prover.kernels.ntt import bit_reversal
+from circuits.field import DEGREE, P, inverse, root_of_unity
+from prover.kernels.montgomery import Words, add, aligned, multiply, subtract, to_montgomery
+from prover.kernels.ntt import bit_reversal, coset_factors, interpolate
 from prover.kernels.vector import LANES
 
 
 @njit(cache=True, parallel=True)
-def _gather(x: Any, order: Any, out: Any) -> None:
-    for row in prange(out.shape[0]):
+def _join(x: Any, order: Any, factors: Any, turn: Any, scales: Any, out: Any) -> None:
+    rows = order.shape[0]
+    for row in prange(rows):
+        at = order[row]
         for e in range(6):
-            out[row, e] = x[order[row], e]
+            a = multiply(x[0, row, e], factors[0, row])
+            b = multiply(x[0, row, 6 + e], factors[1, row])
+            c = multiply(x[1, row, e], factors[2, row])
+            d = multiply(x[1, row, 6 + e], factors[3, row])
+            even, odd = add(a, c), add(b, d)
+            first, second = subtract(a, c), multiply(subtract(b, d), turn)
+            out[at, e] = multiply(add(even, odd), scales[0])
+            out[rows + at, e] = multiply(add(first, second), scales[1])
+            out[2 * rows + at, e] = multiply(subtract(even, odd), scales[2])
+            out[3 * rows + at, e] = multiply(subtract(first, second), scales[3])
 
 
 @njit(cache=True, parallel=True)
@@ -28,11 +39,23 @@ def _pack(parts: Any, order: Any, out: Any) -> None:
             out[column // LANES, row, column % LANES] = parts[column // 6, at, column % 6]
 
 
-def first_element(coefficients: Words) -> Words:
-    """Natural-order (rows, 6) of the first six columns of one bit-reversed group (rows, 16)."""
-    rows = len(coefficients)
-    out = np.empty((rows, DEGREE), dtype=np.uint32)
-    _gather(coefficients, bit_reversal(rows.bit_length() - 1), out)
+def interpolate_four(values: Words, shift: int) -> Words:
+    """Natural-order coefficients (4 N, 6) from values on shift * <w>, w of order 4 N.
+
+    Coset k, whose row i is natural index 4 i + k, is six columns from lane 6 (k mod 2) of group
+    k // 2 on: (2, N, 16), which are lost.
+    """
+    rows = values.shape[1]
+    log2_rows = rows.bit_length() - 1
+    interpolate(values)
+    # now the polynomial modulo X^N - c_k, c_k = shift^N i^k, at shift * w^k * X
+    starts = [shift * pow(root_of_unity(log2_rows + 2), k, P) % P for k in range(4)]
+    factors = np.stack([coset_factors(log2_rows, inverse(start)) for start in starts])
+    power, turn = inverse(pow(shift, rows, P)), inverse(root_of_unity(2))
+    scales = to_montgomery([pow(power, m, P) * inverse(4) % P for m in range(4)])
+    out = np.empty((4 * rows, DEGREE), dtype=np.uint32)
+    order = bit_reversal(log2_rows)
+    _join(values, order, factors, np.uint32(to_montgomery(turn)), scales, out)
     return out
 
 

@@ -6,6 +6,7 @@ are filled in pieces, sixteen of them in lockstep, or alone where too few are le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -272,14 +273,16 @@ def fill_log_hash(
     starts: Words,
     blocks: Words,
     roles: NDArray[np.uint8],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Words:
     """Fill the 148 hash columns (see ``circuits.gadgets.log_hash``), piece by piece.
 
     ``columns`` is the C-contiguous trace, ``pieces`` (count, 2) hold a first row and a number of
     rows each, ``starts`` (count, 8) the chain values at the first rows. ``blocks`` (n, 8) and
     ``roles``, indices into ``ROW_ROLES``, are those of the trace's first n rows; rows behind them
-    absorb zeros as data. Returns the chain value behind each piece, (count, 8); that of an empty
-    piece is where it starts. ``ValueError`` for other shapes, roles, or elements above P - 1.
+    absorb zeros as data. ``meanwhile`` is called while they are filled. Returns the chain value
+    behind each piece, (count, 8); that of an empty piece is where it starts. ``ValueError`` for
+    other shapes, roles, or elements above P - 1.
     """
     _require_known(starts, blocks, roles)
     if not columns.flags.c_contiguous or len(columns) < COLUMN_COUNT:
@@ -300,6 +303,7 @@ def fill_log_hash(
         for some in batches:
             together = columns, pieces, some, starts, ends, blocks, roles
             running.append(pool.submit(_fill_in_lockstep, *together))
+        meanwhile()
         for task in running:
             task.result()
     return ends

@@ -46,8 +46,8 @@ class Counts:
 
 # of the parameter set standard, with the default memory
 LIMITS = {
-    MINUTE: Counts(256, 171, 196, 2_976, 1),
-    DAY: Counts(1 << 17, 209, 189, 2_976, 1),
+    MINUTE: Counts(256, 169, 196, 2_976, 1),
+    DAY: Counts(1 << 17, 207, 189, 2_976, 1),
 }
 
 
@@ -70,7 +70,7 @@ def derived(shape: Shape, circuit: Circuit, memory_bytes: int | None = None) -> 
         transforms += QUOTIENT_BLOWUP * len(assemble(circuit).next_groups) * rows / SLICES
     elif blowup * coset > min(room, SMALL_BYTES):
         transforms += (QUOTIENT_BLOWUP - min(QUOTIENT_BLOWUP, room // coset)) * trace * rows
-    transforms += QUOTIENT_BLOWUP * rows  # of the quotient's values
+    transforms += 2 * rows  # of the quotient's values, two cosets in a group
     domain = rows * blowup
     compressions = 2 * domain + (1 + trace + 1 + quotient) * domain + 2 * (domain - 1)
     for layer in range(shape.folds):

@@ -112,12 +112,24 @@ def test_folding_coefficients(fold: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])
-def test_polynomials_as_groups_and_back(count: int) -> None:
+def test_polynomials_as_groups(count: int) -> None:
     parts = points(32 * count).astype(np.uint32).reshape(count, 32, DEGREE)
     flat = parts.transpose(0, 2, 1).reshape(count * DEGREE, 32)
     groups = order.as_groups(parts)
     assert np.array_equal(groups, reversed_groups(flat))
-    assert np.array_equal(order.first_element(groups[0]), parts[0])
+
+
+@pytest.mark.parametrize("rows", [4, 64])
+def test_interpolation_from_four_cosets(rows: int) -> None:
+    given = points(4 * rows).astype(np.uint32)
+    root = root_of_unity((4 * rows).bit_length() - 1)
+    values = np.zeros((2, rows, LANES), dtype=np.uint32)
+    for index in range(4 * rows):
+        row, coset = divmod(index, 4)
+        powered = powers(GENERATOR * pow(root, index, P) % P, 4 * rows)
+        value = (given * powered[:, None] % np.uint64(P)).sum(axis=0) % np.uint64(P)
+        values[coset // 2, row, DEGREE * (coset % 2) :][:DEGREE] = value
+    assert np.array_equal(order.interpolate_four(values, GENERATOR), given)
 
 
 @pytest.mark.parametrize(("rows", "blowup", "fold"), [(8, 8, 8), (64, 4, 8), (32, 16, 4)])

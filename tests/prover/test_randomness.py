@@ -9,7 +9,7 @@ import pytest
 
 from circuits.field import P
 from prover.commit import commit_columns
-from prover.kernels.expansion import EXPANSION_PERSON, keyed_state
+from prover.kernels.expansion import EXPANSION_PERSON, key_block
 from prover.randomness import random_elements, random_seed
 
 
@@ -21,7 +21,7 @@ def test_the_expansion_s_personalisation_is_its_own() -> None:
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_a_seed_is_of_32_bytes(size: int) -> None:
     with pytest.raises(ValueError, match="32 bytes"):
-        keyed_state(bytes(size))
+        key_block(bytes(size))
 
 
 def test_a_proof_s_salts_come_from_one_draw_of_32_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
