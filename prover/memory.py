@@ -18,7 +18,9 @@ FIXED = 64 * 2**20  # compiled code, tables, blocks
 # bytes per row of the trace, or per point of the domain
 _TREE, _LAYERS = 32, 64
 _QUOTIENT, _DEEP = 500, 330
-_MMAP_THRESHOLD, _MMAP_BYTES = -3, 2**20  # of mallopt
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # of mallopt
+_TRIM_BYTES, _MMAP_BYTES = 2**17, 2**20
+_MOST = 2**31 - 1
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _LOG = logging.getLogger(__name__)
 
@@ -61,12 +63,15 @@ def working_bytes(shape: Shape) -> int:
 def kept_bytes(limit: int | None, shape: Shape) -> int | None:
     """What ``prove`` may keep so that the process stays below ``limit`` bytes; None: the default.
 
-    Logs a warning when it cannot: a proof of this shape then takes the least that it can. From a
-    first limit on, the process returns memory as soon as it is freed.
+    Logs a warning when it cannot: a proof of this shape then takes the least that it can. With a
+    limit the process returns memory as soon as it is freed, without one it keeps it for the next
+    array and the next proof: memory that is fresh from the system is slow to write to.
     """
     if limit is None:
+        _allocate((_MMAP_MAX, 0), (_TRIM_THRESHOLD, _MOST))
         return None
-    _return_what_is_freed()
+    # or the C library would keep freed arrays of up to 32 MiB
+    _allocate((_MMAP_MAX, _MOST), (_TRIM_THRESHOLD, _TRIM_BYTES), (_MMAP_THRESHOLD, _MMAP_BYTES))
     needed = resident_bytes() + working_bytes(shape)
     if needed > limit:
         _LOG.warning(
@@ -81,11 +86,12 @@ def kept_bytes(limit: int | None, shape: Shape) -> int | None:
     return room if room >= first + second else min(room, first - 1)
 
 
-def _return_what_is_freed() -> None:
-    """The C library keeps freed arrays of up to 32 MiB unless it is told not to; others do not."""
+def _allocate(*options: tuple[int, int]) -> None:
+    """Options of the C library's allocator, where it has any."""
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
-        library.mallopt(_MMAP_THRESHOLD, _MMAP_BYTES)
+        for name, value in options:
+            library.mallopt(name, value)
 
 
 def _group_bytes(columns: int) -> int:

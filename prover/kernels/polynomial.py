@@ -77,21 +77,24 @@ def _evaluate_columns(coefficients: Any, inner: Any, outer: Any, out: Any) -> No
 
 @njit(cache=True, parallel=True)
 def _evaluate_at(coefficients: Any, inner: Any, outer: Any, out: Any) -> None:
+    """One block after the other, at all points while it is in the cache."""
     groups, rows, _ = coefficients.shape
     passes, block, _ = inner.shape
-    for task in prange(groups * passes):
-        group, turn = task // passes, task % passes
+    for task in prange(groups * out.shape[0]):
+        part, group = task // groups, task % groups
+        blocks = rows // block // out.shape[0]
         sums = np.empty((_AT_ONCE, LANES), dtype=np.uint32)
-        total = np.zeros((_AT_ONCE, LANES), dtype=np.uint32)
-        for number in range(rows // block):
+        total = np.zeros((passes * _AT_ONCE, LANES), dtype=np.uint32)
+        for number in range(part * blocks, (part + 1) * blocks):
             at = (group * rows + number * block) * LANES
-            weights_at = turn * block * _AT_ONCE
-            dot.twelve_sums(coefficients, at, block, inner, weights_at, sums, 0)
-            for k in range(_AT_ONCE):
-                value = vector.multiply(vector.load(sums, k * LANES), outer[turn, number, k])
-                vector.store(total, k * LANES, vector.add(vector.load(total, k * LANES), value))
-        for k in range(_AT_ONCE):
-            place = ((turn * _AT_ONCE + k) * groups + group) * LANES
+            for turn in range(passes):
+                dot.twelve_sums(coefficients, at, block, inner, turn * block * _AT_ONCE, sums, 0)
+                for k in range(_AT_ONCE):
+                    value = vector.multiply(vector.load(sums, k * LANES), outer[turn, number, k])
+                    place = (turn * _AT_ONCE + k) * LANES
+                    vector.store(total, place, vector.add(vector.load(total, place), value))
+        for k in range(passes * _AT_ONCE):
+            place = ((part * passes * _AT_ONCE + k) * groups + group) * LANES
             vector.store(out, place, vector.load(total, k * LANES))
 
 
@@ -187,9 +190,10 @@ def evaluate_at(coefficients: Words, points: Sequence[int]) -> Words:
         np.ascontiguousarray(table.reshape(passes, _AT_ONCE, -1).transpose(0, 2, 1))
         for table in (inner, outer)
     )
-    out = np.empty((passes, _AT_ONCE, groups, LANES), dtype=np.uint32)
+    parts = min(2, rows // block)
+    out = np.empty((parts, passes * _AT_ONCE, groups * LANES), dtype=np.uint32)
     _evaluate_at(coefficients, inner, outer, out)
-    values: Words = out.reshape(passes * _AT_ONCE, groups * LANES)[: len(points)]
+    values: Words = (out[:, : len(points)].sum(axis=0, dtype=np.uint64) % _P).astype(np.uint32)
     return values
 
 

@@ -204,3 +204,19 @@ def test_notices_go_to_standard_error_but_with_json(words: list[str], shown: lis
     result = CliRunner().invoke(root, ["work", *words])
     assert result.exit_code == 0
     assert result.stderr.splitlines() == shown
+
+
+@pytest.mark.parametrize(
+    ("given", "spins"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_that_wait_sleep_soon_unless_told_otherwise(
+    given: dict[str, str], spins: str | None
+) -> None:
+    unset = {k: v for k, v in os.environ.items() if not k.startswith(("GOMP_", "OMP_"))}
+    show = "import os, prover.kernels; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run(
+        [sys.executable, "-c", show], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**unset, **given},
+    )  # fmt: skip
+    assert done.stdout.strip() == str(spins)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from circuits.errors import BadInput, InputReason
@@ -10,6 +14,7 @@ from prover.bench import bench_statement
 from prover.memory import kept_bytes, parse_memory, working_bytes
 from prover.prove import prove
 from prover.spans import Spans, peak_bytes, spans_document, spans_table
+from tests.architecture.repository import ROOT
 from verifier.kernel.parameters import STANDARD
 from verifier.kernel.proof import Shape
 from verifier.kernel.verify import proof_shape
@@ -82,6 +87,27 @@ def test_what_may_be_kept(
     assert kept_bytes(needed - 1, shape) == 0
     (record,) = caplog.records
     assert record.getMessage().startswith("--memory: a claim of this length takes about ")
+
+
+HELD_WHEN_FREED = """
+import sys
+import numpy as np
+from prover.memory import kept_bytes, resident_bytes
+from tests.prover.test_spans import shape_of
+kept_bytes(int(sys.argv[1]) or None, shape_of(600))
+np.ones(2**24)
+print(resident_bytes() >= 2**27)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="options of glibc's allocator")
+@pytest.mark.parametrize(("limit", "held"), [(0, "True"), (2**30, "False")])
+def test_freed_memory_is_kept_for_the_next_array_unless_there_is_a_limit(
+    limit: int, held: str
+) -> None:
+    command = [sys.executable, "-c", HELD_WHEN_FREED, str(limit)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == held
 
 
 def test_longer_claims_take_more() -> None:
