@@ -122,13 +122,19 @@ def _combine_columns(coefficients: Any, weights: Any, order: Any, out: Any) -> N
 
 
 @njit(cache=True)
-def _divide(coefficients: Any, point: Any) -> Any:
-    """Synthetic division by (X - point) in place; returns the remainder, the top becomes zero."""
+def _divide(coefficients: Any, steps: Any) -> Any:
+    """Synthetic division by (X - z) in place; returns the remainder, the top becomes zero.
+
+    ``steps`` (6, 16): row j is z * x^j, its coordinates in the first six lanes.
+    """
     carry = np.zeros(6, dtype=np.uint32)
-    product = np.empty(6, dtype=np.uint32)
-    wide = np.empty(_WIDE, dtype=np.uint32)
+    product = np.empty(LANES, dtype=np.uint32)
     for at in range(coefficients.shape[0] - 1, -1, -1):
-        _multiply_extension(carry, point, wide, product)
+        total = vector.multiply(vector.load(steps, 0), carry[0])
+        for j in range(1, 6):
+            more = vector.multiply(vector.load(steps, j * LANES), carry[j])
+            total = vector.add(total, more)
+        vector.store(product, 0, total)
         for e in range(6):
             value = coefficients[at, e]
             coefficients[at, e] = carry[e]
@@ -214,7 +220,9 @@ def combine_columns(coefficients: Words, weights: Array) -> Words:
 
 def divide(coefficients: Words, point: Array) -> Array:
     """Divide (n, 6) by (X - point) in place; the remainder (6,) is returned."""
-    remainder: Array = _divide(coefficients, to_montgomery(point)).astype(np.uint64)
+    steps = np.zeros((DEGREE, LANES), dtype=np.uint32)
+    steps[:, :DEGREE] = to_montgomery(extension_multiply(np.eye(DEGREE, dtype=np.uint64), point))
+    remainder: Array = _divide(coefficients, steps).astype(np.uint64)
     return remainder
 
 
