@@ -61,10 +61,9 @@ def _program(circuit: Circuit) -> Program:
 
 
 @contextmanager
-def _few_threads(rows: int) -> Iterator[None]:
-    """Short claims on one thread: others would be waited for longer than they help."""
+def _threads(count: int) -> Iterator[None]:
     before = get_num_threads()
-    set_num_threads(before if rows > SMALL_ROWS else 1)
+    set_num_threads(count)
     try:
         yield
     finally:
@@ -94,8 +93,12 @@ def prove(
     """
     report = progress or (lambda _step, _fraction: None)
     shape = proof_shape(circuit, parameters, statement)  # 1.
-    with _few_threads(shape.rows):
-        return _prove(circuit, shape, statement, windows, report, state, check, memory_bytes)
+    threads = get_num_threads()
+    # in a short claim threads would be waited for longer than they help, but for the proof of work
+    with _threads(threads if shape.rows > SMALL_ROWS else 1):
+        return _prove(
+            circuit, shape, statement, windows, report, state, check, memory_bytes, threads
+        )
 
 
 def _prove(  # noqa: PLR0915 - the numbered protocol
@@ -107,6 +110,7 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     state: Openings | None,
     check: bool,
     memory_bytes: int | None,
+    threads: int,
 ) -> bytes:
     parameters = shape.parameters
     report("witness", 0.0)
@@ -187,7 +191,8 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
 
     # 7. Grinding; the query indices.
     report("proof of work", 0.95)
-    nonce = grind(transcript.state, parameters.grinding_bits).to_bytes(8, "little")
+    with _threads(threads):
+        nonce = grind(transcript.state, parameters.grinding_bits).to_bytes(8, "little")
     transcript.absorb("nonce", nonce)
     queries = np.unique(transcript.indices("queries", parameters.queries, shape.log2_domain))
 

@@ -16,7 +16,7 @@ from verifier.kernel.merkle import LEAF_PERSON, NODE_PERSON
 _IV = np.array(IV, dtype=np.uint32)
 _GRIND_PERSON = b"zkm:grnd"
 _GRINDERS = 8  # tasks of a round
-_NONCES = 1 << 15  # that each of them tries: a round is a few milliseconds
+_NONCES = 1 << 13  # that each of them tries: a round is half a millisecond
 _SUBTREE = 1 << 12  # leaves of a task
 _ALL_ONES = np.uint32(0xFFFFFFFF)
 _ZERO = np.uint32(0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import get_num_threads
 
 from circuits.chain import sample_elements
 from circuits.compile import compile_circuit
@@ -23,6 +24,7 @@ from prover import prove as prove_module
 from prover import witness as witness_module
 from prover.bench import bench_statement, run_bench
 from prover.deep import evaluate_some
+from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import evaluate_columns
 from prover.log import WindowLog
@@ -213,6 +215,27 @@ def test_the_same_proof_in_any_memory(pump: Made, monkeypatch: pytest.MonkeyPatc
         )
     (proof,) = found
     verify(pump.circuit, STANDARD, pump.statement, proof, 120)
+
+
+def test_a_short_claim_takes_threads_for_its_proof_of_work_alone(
+    pump: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = get_num_threads()
+    seen: dict[str, int] = {}
+
+    def grind_seen(state: bytes, bits: int) -> int:
+        seen["grind"] = get_num_threads()
+        return grind(state, bits)
+
+    def progress(step: str, _fraction: float) -> None:
+        seen[step] = get_num_threads()
+
+    monkeypatch.setattr(prove_module, "grind", grind_seen)
+    prove(pump.circuit, STANDARD, pump.statement, pump.windows, progress)
+    assert seen.pop("grind") == threads
+    assert set(seen.values()) == {1}
+    attempt(pump, pump.statement, changed_reading(pump.windows))
+    assert get_num_threads() == threads
 
 
 def test_refusals_say_nothing_about_readings(pump: Made) -> None:
