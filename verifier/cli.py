@@ -14,6 +14,7 @@ from verifier.commands_anchor import add_anchor
 from verifier.commands_contract import add_contract_show, add_contract_sign
 from verifier.commands_escrow import add_escrow
 from verifier.commands_keys import add_keys_commands
+from verifier.commands_recover import add_recover
 from verifier.commands_serve import add_serve
 from verifier.commands_settlement import add_settlement_commands
 from verifier.commands_supplier import add_supplier_commands, instruction_document
@@ -37,6 +38,7 @@ _contract = subgroup(main, "contract", "Contracts: sign, read.")
 add_contract_sign(_contract)
 add_contract_show(_contract)
 add_serve(main)
+add_recover(main)
 add_supplier_commands(main)
 
 _CONTRACT = click.option(

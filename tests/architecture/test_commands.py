@@ -22,14 +22,14 @@ COMMANDS = {
     ],
     "verifier": [
         "keys new", "contract sign", "contract show", "deposit", "verify", "serve", "receipts",
-        "ledger", "close", "revoke", "waive", "wallet new", "wallet show", "escrow", "settle",
-        "settlements", "anchor check",
+        "recover", "ledger", "close", "revoke", "waive", "wallet new", "wallet show", "escrow",
+        "settle", "settlements", "anchor check",
     ],
 }  # fmt: skip
 NOT_IN_THE_TOUR = {
     ("prover", c) for c in ("bench", "warm-up", "circuit lint", "ingest", "device stream")
 }
-NOT_IN_THE_TOUR |= {("verifier", c) for c in ("close", "revoke", "waive")}
+NOT_IN_THE_TOUR |= {("verifier", c) for c in ("recover", "close", "revoke", "waive")}
 SETTLEMENT = (
     "wallet new", "wallet show", "escrow", "settle", "settlement recover", "settlements",
     "anchor check",

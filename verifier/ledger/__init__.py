@@ -5,8 +5,9 @@ from verifier.ledger.audit import Refusal
 from verifier.ledger.batches import Batch, BatchState, Prepared
 from verifier.ledger.deposits import Deposit
 from verifier.ledger.instructions import Instruction, InstructionKind
-from verifier.ledger.ledger import Applied, Ledger, Line, system_clock_ms
+from verifier.ledger.ledger import Applied, Ledger, system_clock_ms
 from verifier.ledger.outbox import Outbox, Owed
+from verifier.ledger.rows import Line
 
 __all__ = [
     "Account",

@@ -35,11 +35,10 @@ from verifier.ledger.models import (
     ClaimRow,
     ContractRow,
     DeviceRow,
-    EntryRow,
     ReceiptRow,
-    TransactionRow,
 )
 from verifier.ledger.outbox import Outbox
+from verifier.ledger.rows import Line
 from verifier.receipt import Receipt
 from verifier.signatures import public_key
 
@@ -51,19 +50,6 @@ class Applied:
     receipt: Receipt
     duplicate: bool
     outcomes: tuple[Fraction, ...]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One ledger line, for people and exports."""
-
-    transaction: str
-    kind: str
-    reference: str
-    created_ms: int
-    account: Account
-    currency: str
-    nanos: int
 
 
 def system_clock_ms() -> int:
@@ -276,6 +262,37 @@ class Ledger:
                     rows.record(session, contract, accepted, claim_bytes)
                     return self._applied(claim, state, accepted.receipt, duplicate=False)
 
+    def recover(
+        self, claim_bytes: bytes, receipt: Receipt, proof_check: ProofCheck = check_proof
+    ) -> bool:
+        """Take back a claim that a restored store has lost, under the receipt that it had.
+
+        It is decided again, at the time of the receipt, so everything behind which it came must be
+        there: earlier claims, deposits, waivers. False when it is there already. ``Rejected`` as in
+        ``apply``; ``BadInput`` RECEIPT where the receipt is not the supplier's, or not the one that
+        its claim would get here.
+        """
+        claim = decode_claim(claim_bytes)
+        while True:
+            with self._database.reading() as session:
+                state = self._state(session, claim)
+            if state.contract is not None:
+                receipt.require_signature(state.contract.terms.parties.supplier)
+            decision = decide(claim, state, receipt.accepted_ms, proof_check)
+            if decision.receipt.digest != receipt.digest:
+                raise BadInput(
+                    InputReason.RECEIPT,
+                    f"receipt {receipt.sequence}: not what this store would give for its claim"
+                    f" (that is receipt {decision.receipt.sequence})",
+                )
+            if isinstance(decision, Duplicate):
+                return False
+            with self._writing() as session:
+                if self._state(session, claim) == state:
+                    contract = _require_contract(session, claim.terms_digest)
+                    rows.record(session, contract, replace(decision, receipt=receipt), claim_bytes)
+                    return True
+
     @staticmethod
     def _applied(claim: Claim, state: AcceptState, receipt: Receipt, *, duplicate: bool) -> Applied:
         outcomes: tuple[Fraction, ...] = ()
@@ -351,25 +368,8 @@ class Ledger:
 
     def lines(self, terms_digest: bytes) -> list[Line]:
         """Every ledger line of a contract in the order it was written."""
-        query = (
-            select(TransactionRow, EntryRow)
-            .join(EntryRow, EntryRow.transaction_key == TransactionRow.key)
-            .where(EntryRow.terms_digest == terms_digest)
-            .order_by(EntryRow.id)
-        )
         with self._database.reading() as session:
-            return [
-                Line(
-                    transaction.key,
-                    transaction.kind,
-                    transaction.reference,
-                    transaction.created_ms,
-                    Account(entry.account),
-                    entry.currency,
-                    entry.nanos,
-                )
-                for transaction, entry in session.execute(query)
-            ]
+            return rows.read_lines(session, terms_digest)
 
     # --- looking back ---
 

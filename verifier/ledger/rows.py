@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
@@ -28,6 +29,19 @@ from verifier.ledger.models import (
     VoucherRow,
 )
 from verifier.receipt import Receipt, decode_receipt
+
+
+@dataclass(frozen=True)
+class Line:
+    """One ledger line, for people and exports."""
+
+    transaction: str
+    kind: str
+    reference: str
+    created_ms: int
+    account: Account
+    currency: str
+    nanos: int
 
 
 def corrupt(what: str) -> BadInput:
@@ -85,6 +99,28 @@ def read_head(session: Session, terms_digest: bytes) -> Head | None:
         sequence=receipt.sequence,
         state=None if receipt.state == NO_STATE else decode_commitment(receipt.state),
     )
+
+
+def read_lines(session: Session, terms_digest: bytes) -> list[Line]:
+    """Every ledger line of a contract in the order it was written."""
+    query = (
+        select(TransactionRow, EntryRow)
+        .join(EntryRow, EntryRow.transaction_key == TransactionRow.key)
+        .where(EntryRow.terms_digest == terms_digest)
+        .order_by(EntryRow.id)
+    )
+    return [
+        Line(
+            transaction.key,
+            transaction.kind,
+            transaction.reference,
+            transaction.created_ms,
+            Account(entry.account),
+            entry.currency,
+            entry.nanos,
+        )
+        for transaction, entry in session.execute(query)
+    ]
 
 
 def read_device(session: Session, device: bytes) -> DeviceStatus:
