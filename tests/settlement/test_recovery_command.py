@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -82,3 +83,46 @@ def test_a_node_that_is_away_recovers_nothing(
     assert not {"user", "password", "secret"} & set(result.output.replace("?", " ").split())
     assert "secret" not in result.output
     assert "password" not in result.output
+
+
+def test_a_supplier_store_from_an_old_copy(
+    site: Site, processes: list[subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    serving = site.serve()
+    processes.append(serving)
+    address = first_line(serving)["listening"]
+    copy = tmp_path / "copy"
+    shutil.copytree(site.supplier_store, copy)
+    site.submit(address, (0, 1))
+    supplier(site)
+    settle = [*site.settle_arguments(address), "--node", site.network.url]
+    assert run("prover", *settle)[0] == 0
+    _, (batch,) = supplier(site)
+    assert batch["state"] == "FINAL"
+    own = ["--node", site.network.url, "--wallet", site.wallet("supplier")]
+    lost = ["recover", "--store", copy, *own]
+    status, found = run("verifier", *lost)
+    assert (status, found["recovered"], found["known"]) == (1, 0, 0)
+    assert found["settlements"] == [
+        {
+            "digest": batch["digest"], "nanos": batch["amount_nanos"], "contract": None,
+            "batch": None, "receipts": None, "state": None,
+        }
+    ]  # fmt: skip
+    files = sorted(site.rig.directory.glob("0-1.*"))
+    assert len(files) == 2
+    status, found = run("verifier", *lost, *files)
+    assert (status, found["recovered"]) == (0, 1)
+    (settled,) = found["settlements"]
+    assert (settled["digest"], settled["state"]) == (batch["digest"], "FINAL")
+    assert settled["receipts"] == batch["receipts"]
+    status, found = run("verifier", *lost, *files)
+    assert (status, found) == (0, {"recovered": 0, "known": 1, "settlements": []})
+    (again,) = run("verifier", "settlements", "--store", copy)[1]["settlements"]
+    for key in ("digest", "checkpoint", "amount_nanos", "state"):
+        assert again[key] == batch[key]
+    assert run("verifier", "recover", "--store", copy, "--node", "x")[0] == 2
+    assert run("verifier", "recover", "--store", copy)[0] == 2
+    site.network.stop()
+    status, document = run("verifier", *lost)
+    assert (status, document["error"]["reason"]) == (2, "SERVER_AWAY")

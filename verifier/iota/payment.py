@@ -31,8 +31,8 @@ _NETWORK = re.compile(r"[0-9a-f]{8}")
 _ADDRESS = re.compile(r"0x[0-9a-f]{64}")
 _HEX_32 = re.compile(r"[0-9a-f]{64}")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,19}")
-_TRANSACTION_PREFIX = b"TransactionData::"
-_TRANSACTION_INTENT = bytes(3)  # scope 0 (a transaction), version 0, application 0
+TRANSACTION_PREFIX = b"TransactionData::"
+TRANSACTION_INTENT = bytes(3)  # scope 0 (a transaction), version 0, application 0
 _COIN_FIELDS = {"object_id", "version", "digest"}
 _FIELDS = {
     "format", "network", "sender", "coins", "gas_coins", "gas_owner", "gas_price", "gas_budget",
@@ -215,7 +215,7 @@ def build(plan: PaymentPlan) -> bytes:
 
 def digest(transaction_bytes: bytes) -> Digest:
     """The digest under which the network knows a transaction of these bytes."""
-    hashed = hashlib.blake2b(_TRANSACTION_PREFIX + transaction_bytes, digest_size=DIGEST_BYTES)
+    hashed = hashlib.blake2b(TRANSACTION_PREFIX + transaction_bytes, digest_size=DIGEST_BYTES)
     data = hashed.digest()
     return Digest(digest_text(data), data)
 
@@ -227,7 +227,7 @@ def digest_text(data: bytes) -> str:
 
 def signing_digest(transaction_bytes: bytes) -> bytes:
     """The 32 bytes that every signer of the transaction signs."""
-    message = _TRANSACTION_INTENT + transaction_bytes
+    message = TRANSACTION_INTENT + transaction_bytes
     return hashlib.blake2b(message, digest_size=DIGEST_BYTES).digest()
 
 

@@ -38,6 +38,7 @@ from verifier.ledger.models import (
 )
 from verifier.receipt import Receipt
 
+MAXIMUM_SEQUENCE = 2**63 - 1
 _MAXIMUM_DETAIL = 500
 
 
@@ -87,14 +88,16 @@ class Outbox:
                 for terms, currency, nanos, count, first in session.execute(query)
             ]
 
-    def net(self, terms_digest: bytes) -> Batch | None:
-        """Put everything that a contract owes into one NEW batch.
+    def net(self, terms_digest: bytes, up_to: int = MAXIMUM_SEQUENCE) -> Batch | None:
+        """Put everything that a contract owes, up to receipt ``up_to``, into one NEW batch.
 
         None when it owes nothing, or while another batch of it is open.
         """
         with self._writing() as session:
             due = select(OutboxRow).where(
-                OutboxRow.terms_digest == terms_digest, OutboxRow.batch.is_(None)
+                OutboxRow.terms_digest == terms_digest,
+                OutboxRow.batch.is_(None),
+                OutboxRow.sequence <= up_to,
             )
             obligations = session.scalars(due.order_by(OutboxRow.sequence)).all()
             if not obligations or _has_open(session, terms_digest):
