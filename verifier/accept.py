@@ -7,12 +7,12 @@ it, and applies the decision in one transaction if the state is still the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
 
-from circuits.checkpoint import Checkpoint, Link
+from circuits.checkpoint import MAX_TIME_MS, Checkpoint, Link
 from circuits.errors import Reason, Rejected
 from circuits.state import Commitment
 from verifier.claim.checks import (
@@ -100,6 +100,21 @@ class AcceptState:
     clock_skew_ms: int = DEFAULT_CLOCK_SKEW_MS
     late_until_ms: int | None = None
     flags_until_ms: int | None = None
+
+
+def as_signed(state: AcceptState) -> AcceptState:
+    """The state in which a claim whose receipt was signed is decided again.
+
+    The supplier's clock, its waivers, revocations and closing count no more: the signature does.
+    """
+    return replace(
+        state,
+        active=True,
+        device=DeviceStatus(),
+        clock_skew_ms=MAX_TIME_MS,
+        late_until_ms=MAX_TIME_MS,
+        flags_until_ms=MAX_TIME_MS,
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,9 +34,9 @@ def add_recover(group: click.Group) -> None:
     ) -> int:
         """Take back what a restored store has lost: accepted claims, and settlements on IOTA.
 
-        The files are the operator's: claims, and the receipts that `submit --receipt` kept, in any
-        order. Each claim is decided again, at the time of its receipt, and gets that receipt and no
-        other. Book lost deposits and waivers first; do this before the store serves again.
+        The files (or directories of them) are the operator's: claims, and the receipts that `submit
+        --receipt` kept, in any order. Each claim is decided again, at the time of its receipt, and
+        gets that receipt and no other. Do this before the store serves or settles again.
         """
         from verifier.ledger import Ledger
 
@@ -40,21 +44,35 @@ def add_recover(group: click.Group) -> None:
             raise BadInput(InputReason.USAGE, "a node and a wallet go together")
         if not files and node is None:
             raise BadInput(InputReason.USAGE, "expected claims and receipts, or --node")
-        pairs = _pairs(files)
+        found = _read(files)
         with Ledger.open(store) as ledger:
-            recovered = sum(ledger.recover(claim, receipt) for receipt, claim in pairs)
-            settled = _settled(ledger, node, wallet)
-        lines = [f"{recovered} claims recovered, {len(pairs) - recovered} known before"]
+            lost, known = _in_order(ledger, found)
+            # what was open when the copy was made has gas set aside, which the claims may need
+            settled = [one for one in _settled(ledger, node, wallet) if one.batch]
+            for receipt in lost:
+                _recover(ledger, receipt, found.claims[receipt.statement_digest])
+            settled += _settled(ledger, node, wallet)
+        lines = [f"{len(lost)} claims recovered, {known} known before"]
         lines += [_line(one) for one in settled]
         output.emit(
             {
-                "recovered": recovered,
-                "known": len(pairs) - recovered,
+                "recovered": len(lost),
+                "known": known,
                 "settlements": [_document(one) for one in settled],
             },
             "\n".join(lines),
         )
         return 0 if all(one.batch for one in settled) else EXIT_NO
+
+
+def _recover(ledger: Ledger, receipt: Receipt, file: str) -> None:
+    from verifier.files import read_file
+
+    try:
+        ledger.recover(read_file(file), receipt)
+    except Rejected as error:
+        what = f"receipt {receipt.sequence}, {file}: {error.detail}"
+        raise Rejected(error.reason, what, expected=error.expected, got=error.got) from None
 
 
 def _settled(ledger: Ledger, node: str | None, wallet: str | None) -> list[Recovered]:
@@ -95,32 +113,87 @@ def _line(one: Recovered) -> str:
     return f"{payment} for {one.contract}, receipts {first}..{last}, {one.batch.state.value}"
 
 
-def _pairs(files: tuple[str, ...]) -> list[tuple[Receipt, bytes]]:
-    """Every receipt with its claim, in the order of their chains."""
-    from verifier.claim import decode_claim
+@dataclass
+class _Files:
+    """What the files hold, by statement digest: receipts, and the files of claims."""
+
+    receipts: dict[bytes, Receipt] = field(default_factory=dict)
+    claims: dict[bytes, str] = field(default_factory=dict)
+
+
+def _read(files: tuple[str, ...]) -> _Files:
+    """Everything in the files; RECEIPT where two of them contradict each other."""
+    from verifier.claim import MAXIMUM_CLAIM_BYTES, decode_claim
     from verifier.files import read_file
     from verifier.receipt import MAGIC, decode_receipt
 
-    receipts: dict[bytes, Receipt] = {}
-    claims: dict[bytes, tuple[str, bytes]] = {}
-    for file in files:
-        data = read_file(file)
+    found, contents = _Files(), dict[bytes, bytes]()
+    for file in _flat(files):
+        data = read_file(file, MAXIMUM_CLAIM_BYTES)
         try:
             if data.startswith(MAGIC):
                 receipt = decode_receipt(data)
-                receipts[receipt.statement_digest] = receipt
+                digest = receipt.statement_digest
+                same = found.receipts.setdefault(digest, receipt) == receipt
             else:
-                claims[decode_claim(data).statement_digest] = file, data
-        except (BadInput, Rejected) as error:
-            why = f"{file}: neither a receipt nor a claim ({error})"
-            raise BadInput(InputReason.RECEIPT, why) from None
-    for receipt in receipts.values():
-        if receipt.statement_digest not in claims:
-            raise BadInput(
-                InputReason.RECEIPT, f"receipt {receipt.sequence}: its claim is not among the files"
-            )
-    for digest, (file, _) in claims.items():
-        if digest not in receipts:
+                digest = decode_claim(data).statement_digest
+                found.claims.setdefault(digest, file)
+                content = hashlib.blake2s(data).digest()
+                same = contents.setdefault(digest, content) == content
+        except BadInput as error:
+            raise BadInput(error.reason, f"{file}: {error.message}") from None
+        except Rejected:
+            raise BadInput(InputReason.RECEIPT, f"{file}: neither a receipt nor a claim") from None
+        if not same:
+            what = f"{file}: another file has something else for the same statement"
+            raise BadInput(InputReason.RECEIPT, what)
+    return found
+
+
+def _flat(files: tuple[str, ...]) -> Iterator[str]:
+    for file in files:
+        path = Path(file)
+        if path.is_dir():
+            yield from sorted(str(one) for one in path.iterdir() if one.is_file())
+        else:
+            yield file
+
+
+def _in_order(ledger: Ledger, found: _Files) -> tuple[list[Receipt], int]:
+    """The receipts that the store lacks, in the order of their chains, and how many it has.
+
+    ``BadInput`` RECEIPT unless each is the supplier's, follows one here or among them, and has its
+    claim; USAGE for a contract that is not registered.
+    """
+    from circuits.checkpoint import MAX_TIME_MS
+    from verifier.receipt import NO_RECEIPT
+
+    receipts = sorted(found.receipts.values(), key=lambda one: (one.terms_digest, one.sequence))
+    lost: list[Receipt] = []
+    for receipt in receipts:
+        terms = ledger.contract(receipt.terms_digest).terms
+        receipt.require_signature(terms.parties.supplier)
+        near = [*lost[-1:], *ledger.receipts(terms.digest, receipt.sequence - 1, 2)]
+        chain = {one.sequence: one for one in near if one.terms_digest == terms.digest}
+        if receipt.sequence in chain:
+            if chain[receipt.sequence].digest != receipt.digest:
+                raise _refuse(receipt, "another one of this number is here, or among the files")
+            continue
+        before = chain.get(receipt.sequence - 1)
+        if before is None and receipt.sequence > 1:
+            raise _refuse(receipt, f"receipt {receipt.sequence - 1} is missing")
+        if receipt.previous != (NO_RECEIPT if before is None else before.digest):
+            raise _refuse(receipt, "it does not follow from the receipt before it")
+        if receipt.statement_digest not in found.claims:
+            raise _refuse(receipt, "its claim is not among the files")
+        if receipt.accepted_ms > MAX_TIME_MS:
+            raise _refuse(receipt, "accepted at a time that there is none of")
+        lost.append(receipt)
+    for digest, file in found.claims.items():
+        if digest not in found.receipts and ledger.receipt(digest) is None:
             raise BadInput(InputReason.RECEIPT, f"{file}: its receipt is not among the files")
-    ordered = sorted(receipts.values(), key=lambda one: (one.terms_digest, one.sequence))
-    return [(receipt, claims[receipt.statement_digest][1]) for receipt in ordered]
+    return lost, len(receipts) - len(lost)
+
+
+def _refuse(receipt: Receipt, why: str) -> BadInput:
+    return BadInput(InputReason.RECEIPT, f"receipt {receipt.sequence}: {why}")

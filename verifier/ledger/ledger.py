@@ -23,6 +23,7 @@ from verifier.accept import (
     DeviceConflict,
     Duplicate,
     ProofCheck,
+    as_signed,
     decide,
 )
 from verifier.claim import Claim, decode_claim
@@ -240,10 +241,6 @@ class Ledger:
         try:
             claim = decode_claim(claim_bytes)
             return self._apply(claim, claim_bytes, proof_check)
-        except DeviceConflict as conflict:
-            self._freeze(conflict)
-            self._audit(conflict, claim)
-            raise
         except Rejected as rejected:
             self._audit(rejected, claim)
             raise
@@ -267,24 +264,30 @@ class Ledger:
     ) -> bool:
         """Take back a claim that a restored store has lost, under the receipt that it had.
 
-        It is decided again, at the time of the receipt, so everything behind which it came must be
-        there: earlier claims, deposits, waivers. False when it is there already. ``Rejected`` as in
-        ``apply``; ``BadInput`` RECEIPT where the receipt is not the supplier's, or not the one that
-        its claim would get here.
+        It is decided again at the time of the receipt, whose signature stands for what the supplier
+        decided by hand: waivers, revocations and closing do not count. Earlier claims and deposits
+        must be there. False when it is there already. ``Rejected``, audited, as in ``apply``;
+        ``BadInput`` RECEIPT for a receipt that the supplier did not sign, or not for this.
         """
         claim = decode_claim(claim_bytes)
+        try:
+            return self._recover(claim, claim_bytes, receipt, proof_check)
+        except Rejected as rejected:
+            self._audit(rejected, claim)
+            raise
+
+    def _recover(
+        self, claim: Claim, claim_bytes: bytes, receipt: Receipt, proof_check: ProofCheck
+    ) -> bool:
         while True:
             with self._database.reading() as session:
                 state = self._state(session, claim)
             if state.contract is not None:
                 receipt.require_signature(state.contract.terms.parties.supplier)
-            decision = decide(claim, state, receipt.accepted_ms, proof_check)
+            decision = decide(claim, as_signed(state), receipt.accepted_ms, proof_check)
             if decision.receipt.digest != receipt.digest:
-                raise BadInput(
-                    InputReason.RECEIPT,
-                    f"receipt {receipt.sequence}: not what this store would give for its claim"
-                    f" (that is receipt {decision.receipt.sequence})",
-                )
+                what = f"receipt {receipt.sequence}: its claim gets another one here"
+                raise BadInput(InputReason.RECEIPT, what)
             if isinstance(decision, Duplicate):
                 return False
             with self._writing() as session:
@@ -345,6 +348,8 @@ class Ledger:
             )
 
     def _audit(self, rejected: Rejected, claim: Claim | None) -> None:
+        if isinstance(rejected, DeviceConflict):
+            self._freeze(rejected)
         with self._writing() as session:
             audit.record_refusal(session, rejected, claim, self._clock(), self._audit_rows)
 
