@@ -16,7 +16,7 @@ from verifier.console import EXIT_NO, Output, leaf
 if TYPE_CHECKING:
     from verifier.ledger import Ledger
     from verifier.receipt import Receipt
-    from verifier.settlement.iota.recovery import Recovered
+    from verifier.settlement.iota.recovery import Recovered, Recovery
 
 
 def add_recover(group: click.Group) -> None:
@@ -28,10 +28,7 @@ def add_recover(group: click.Group) -> None:
     @click.option(
         "--node", metavar="URL", help="Book what the escrows have paid, as this node shows it, too."
     )
-    @click.option("--wallet", metavar="FILE", help="The supplier's wallet, with --node.")
-    def recover(
-        output: Output, files: tuple[str, ...], store: str, node: str | None, wallet: str | None
-    ) -> int:
+    def recover(output: Output, files: tuple[str, ...], store: str, node: str | None) -> int:
         """Take back what a restored store has lost: accepted claims, and settlements on IOTA.
 
         The files (or directories of them) are the operator's: claims, and the receipts that `submit
@@ -40,29 +37,33 @@ def add_recover(group: click.Group) -> None:
         """
         from verifier.ledger import Ledger
 
-        if (node is None) != (wallet is None):
-            raise BadInput(InputReason.USAGE, "a node and a wallet go together")
         if not files and node is None:
             raise BadInput(InputReason.USAGE, "expected claims and receipts, or --node")
         found = _read(files)
         with Ledger.open(store) as ledger:
             lost, known = _in_order(ledger, found)
             # what was open when the copy was made has gas set aside, which the claims may need
-            settled = [one for one in _settled(ledger, node, wallet) if one.batch]
+            before = _settled(ledger, node)
             for receipt in lost:
                 _recover(ledger, receipt, found.claims[receipt.statement_digest])
-            settled += _settled(ledger, node, wallet)
+            after = _settled(ledger, node)
+        payments = [one for one in before.payments if one.batch] + list(after.payments)
         lines = [f"{len(lost)} claims recovered, {known} known before"]
-        lines += [_line(one) for one in settled]
+        lines += [_line(one) for one in payments]
+        lines += [
+            f"{name}: something is owed that may have been paid before the node's memory begins"
+            for name in after.forgotten
+        ]
         output.emit(
             {
                 "recovered": len(lost),
                 "known": known,
-                "settlements": [_document(one) for one in settled],
+                "settlements": [_document(one) for one in payments],
+                "forgotten": list(after.forgotten),
             },
             "\n".join(lines),
         )
-        return 0 if all(one.batch for one in settled) else EXIT_NO
+        return EXIT_NO if after.forgotten or not all(one.batch for one in payments) else 0
 
 
 def _recover(ledger: Ledger, receipt: Receipt, file: str) -> None:
@@ -75,19 +76,17 @@ def _recover(ledger: Ledger, receipt: Receipt, file: str) -> None:
         raise Rejected(error.reason, what, expected=error.expected, got=error.got) from None
 
 
-def _settled(ledger: Ledger, node: str | None, wallet: str | None) -> list[Recovered]:
-    if node is None or wallet is None:
-        return []
+def _settled(ledger: Ledger, node: str | None) -> Recovery:
     from contextlib import closing
 
     from verifier.iota.node import Node, patience, without_secrets
-    from verifier.iota.wallet import Wallet
-    from verifier.settlement.iota.recovery import recover_settlements
+    from verifier.settlement.iota.recovery import Recovery, recover_settlements
 
-    own = Wallet.load(wallet)
+    if node is None:
+        return Recovery((), ())
     try:
         with closing(Node(node)) as opened, patience():
-            return recover_settlements(ledger, opened, own)
+            return recover_settlements(ledger, opened)
     except ConnectionError:
         why = f"{without_secrets(node)}: no answer from the node"
         raise BadInput(InputReason.SERVER_AWAY, why) from None
@@ -98,19 +97,20 @@ def _document(one: Recovered) -> dict[str, Any]:
     return {
         "digest": one.digest,
         "nanos": one.nanos,
-        "contract": None if batch is None else one.contract,
+        "contract": one.contract,
         "batch": None if batch is None else batch.id,
         "receipts": None if batch is None else [batch.first_sequence, batch.last_sequence],
         "state": None if batch is None else batch.state.value,
+        "detail": one.why,
     }
 
 
 def _line(one: Recovered) -> str:
-    payment = f"transaction {one.digest}: {one.nanos} nanos"
+    payment = f"transaction {one.digest}: {one.nanos} nanos, {one.contract}"
     if one.batch is None:
-        return f"{payment}, for no receipts that are next here"
+        return f"{payment}: {one.why}"
     first, last = one.batch.first_sequence, one.batch.last_sequence
-    return f"{payment} for {one.contract}, receipts {first}..{last}, {one.batch.state.value}"
+    return f"{payment}, receipts {first}..{last}, {one.batch.state.value}"
 
 
 @dataclass

@@ -179,7 +179,7 @@ def test_from_the_operators_files(
         status, out, err = run(capsys, "recover", "--json", "--store", tmp_path / "old", *files)
         assert (status, err) == (0, "")
         assert json.loads(out) == {
-            "recovered": recovered, "known": 2 - recovered, "settlements": [],
+            "recovered": recovered, "known": 2 - recovered, "settlements": [], "forgotten": [],
         }  # fmt: skip
     expected = stores.whole.receipts(world.terms.digest)
     assert stores.old.receipts(world.terms.digest) == expected

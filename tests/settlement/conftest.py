@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from tests.iota_node.node import IotaNode
 from tests.iota_node.schema import SchemaUnavailable
+from tests.ledger.stores import open_ledger
+from tests.settlement.copied import Copied
 from tests.settlement.iota_rig import FUNDS, Rig, contract, make_rig
 from tests.support import RICH
 
@@ -46,3 +49,16 @@ def rigs(node: IotaNode, tmp_path: Path) -> Iterator[Callable[..., Rig]]:
 def rig(rigs: Callable[..., Rig]) -> Rig:
     """A supplier whose 2-of-2 escrow pays its own gas and holds one coin; no claims yet."""
     return rigs()
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Callable[[Rig], Copied]:
+    def made(rig: Rig) -> Copied:
+        rig.ledger.close()
+        where = tmp_path / "old"
+        shutil.copytree(rig.directory, where)
+        rig.ledger = open_ledger(rig.directory)
+        rig.__post_init__()
+        return Copied(rig, Rig(rig.node, where, open_ledger(where), rig.world))
+
+    return made

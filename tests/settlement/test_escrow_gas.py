@@ -91,7 +91,7 @@ def test_what_a_wrong_answer_booked_is_put_right(
     rig.cosign()
     with monkeypatch.context() as lying:
         failed = Observed(Outcome.FAILED, document=b"{}", gas_nanos=2 * GAS)
-        lying.setattr("verifier.settlement.iota.gateway.observe", lambda *_: failed)
+        lying.setattr("verifier.settlement.iota.observer.observe", lambda *_: failed)
         batch = rig.run()
         assert batch is not None
         assert batch.state is BatchState.FAILED

@@ -23,7 +23,7 @@ from verifier.ledger.database import FILE_NAME
 from verifier.settlement.settle import REVIVED
 
 MakeRig = Callable[..., Rig]
-OBSERVE = "verifier.settlement.iota.gateway.observe"
+OBSERVE = "verifier.settlement.iota.observer.observe"
 Sent = tuple[bytes, tuple[str, ...]]
 
 

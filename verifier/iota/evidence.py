@@ -102,7 +102,7 @@ class Evidence:
         self._check_plan(terms.settlement)
         transaction = build(self.plan)
         named = digest(transaction)
-        _check_signatures(transaction, self.plan, self.signatures)
+        check_signatures(transaction, self.plan, self.signatures)
         if self.effects:
             _check_effects(self.effects, named)
         elif self.checkpoint is not None:
@@ -119,8 +119,8 @@ class Evidence:
         anchor.verify(plan.anchor, self.receipt.digest, self.index, self.count, self.path)
 
 
-def _check_signatures(transaction: bytes, plan: PaymentPlan, signatures: Sequence[str]) -> None:
-    """The escrow signed first, then the sponsor where there is one."""
+def check_signatures(transaction: bytes, plan: PaymentPlan, signatures: Sequence[str]) -> None:
+    """The escrow signed first, then the sponsor where there is one; else ``ANCHOR``."""
     if len(signatures) != 1 + plan.sponsored:
         raise refuse(f"{len(signatures)} signatures")
     sdk = load()

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from circuits.errors import BadInput, InputReason
 from verifier.accept import Account, Entry
-from verifier.ledger import gas, rows
+from verifier.ledger import gas, netting, rows
 from verifier.ledger.batches import (
     FOLLOWERS,
     OPEN,
@@ -36,9 +36,7 @@ from verifier.ledger.models import (
     ReceiptRow,
     ShareRow,
 )
-from verifier.receipt import Receipt
 
-MAXIMUM_SEQUENCE = 2**63 - 1
 _MAXIMUM_DETAIL = 500
 
 
@@ -84,47 +82,65 @@ class Outbox:
         )
         with self._reading() as session:
             return [
-                Owed(terms, currency, nanos, count, _receipt(session, terms, first).accepted_ms)
+                Owed(
+                    terms,
+                    currency,
+                    nanos,
+                    count,
+                    netting.receipt_of(session, terms, first).accepted_ms,
+                )
                 for terms, currency, nanos, count, first in session.execute(query)
             ]
 
-    def net(self, terms_digest: bytes, up_to: int = MAXIMUM_SEQUENCE) -> Batch | None:
-        """Put everything that a contract owes, up to receipt ``up_to``, into one NEW batch.
+    def net(self, terms_digest: bytes) -> Batch | None:
+        """Put everything that a contract owes into one NEW batch.
 
         None when it owes nothing, or while another batch of it is open.
         """
         with self._writing() as session:
-            due = select(OutboxRow).where(
-                OutboxRow.terms_digest == terms_digest,
-                OutboxRow.batch.is_(None),
-                OutboxRow.sequence <= up_to,
-            )
-            obligations = session.scalars(due.order_by(OutboxRow.sequence)).all()
-            if not obligations or _has_open(session, terms_digest):
+            if netting.open_batch(session, terms_digest) is not None:
                 return None
-            first = _settled_up_to(session, terms_digest) + 1
-            last = _receipt(session, terms_digest, obligations[-1].sequence)
-            amount = sum(o.amount_nanos for o in obligations)
-            before = _receipt(session, terms_digest, first - 1).cumulative_nanos if first > 1 else 0
-            if last.cumulative_nanos - before != amount:
-                raise rows.corrupt(f"receipts {first} to {last.sequence} do not add up")
+            obligations = netting.owed_up_to(session, terms_digest)
+            if not obligations:
+                return None
             now_ms = self._clock()
             row = BatchRow(
                 terms_digest=terms_digest,
                 currency=obligations[0].currency,
-                amount_nanos=amount,
-                first_sequence=first,
-                last_sequence=last.sequence,
                 state=BatchState.NEW.value,
-                memo=last.digest,
                 detail="",
                 created_ms=now_ms,
                 updated_ms=now_ms,
             )
-            session.add(row)
-            session.flush()
-            for obligation in obligations:
-                obligation.batch = row.id
+            netting.cover(session, row, obligations)
+            return read_batch(row)
+
+    def adopt(
+        self,
+        terms_digest: bytes,
+        span: tuple[int, int],
+        prepared: Prepared,
+        signatures: tuple[str, ...],
+    ) -> Batch:
+        """The contract's NEW batch becomes SIGNED, for a payment made without this store.
+
+        It was for the receipts ``span``, the first that are owed; the NEW batch, which nobody has
+        seen, lets go of all others. ``BadInput`` SETTLEMENT_STATE as in ``proposed``, without a NEW
+        batch, or where these receipts are not owed first.
+        """
+        with self._writing() as session:
+            row = netting.open_batch(session, terms_digest)
+            if row is None or row.state != BatchState.NEW.value or row.first_sequence != span[0]:
+                what = f"receipts {span[0]} to {span[1]} are in no new settlement batch"
+                raise BadInput(InputReason.SETTLEMENT_STATE, what)
+            session.execute(update(OutboxRow).where(OutboxRow.batch == row.id).values(batch=None))
+            obligations = netting.owed_up_to(session, terms_digest, span[1])
+            if not obligations or obligations[-1].sequence != span[1]:
+                raise rows.corrupt(f"receipt {span[1]} is not owed, and in no settlement")
+            netting.cover(session, row, obligations)
+            netting.give_payment(session, row, prepared)
+            row.state, row.signatures = BatchState.SIGNED.value, write_signatures(signatures)
+            row.updated_ms = self._clock()
             return read_batch(row)
 
     # --- looking ---
@@ -187,7 +203,7 @@ class Outbox:
     def failed(self, terms_digest: bytes) -> list[Batch]:
         """The FAILED batches of receipts that no other batch covers since, newest first."""
         with self._reading() as session:
-            unpaid = _settled_up_to(session, terms_digest)
+            unpaid = netting.settled_up_to(session, terms_digest)
         found = self.batches((BatchState.FAILED,), terms_digest)
         return [batch for batch in reversed(found) if batch.first_sequence > unpaid]
 
@@ -233,17 +249,7 @@ class Outbox:
         """
         with self._writing() as session:
             row = self._move(session, batch, BatchState.PROPOSED, "")
-            taken = select(LeaseRow.batch).where(LeaseRow.coin.in_(prepared.leases)).limit(1)
-            same = select(BatchRow.id).where(BatchRow.digest == prepared.digest)
-            other = session.scalars(taken).first() or session.scalars(same).first()
-            if other is not None:
-                raise BadInput(
-                    InputReason.SETTLEMENT_STATE,
-                    f"settlement batch {other} has the same coin or payment",
-                )
-            row.payload, row.digest = prepared.payload, prepared.digest
-            row.expiry, row.plan = prepared.expiry, prepared.plan
-            session.add_all(LeaseRow(coin=coin, batch=row.id) for coin in prepared.leases)
+            netting.give_payment(session, row, prepared)
             return read_batch(row)
 
     def signed(self, batch: Batch, signatures: tuple[str, ...]) -> Batch:
@@ -307,8 +313,8 @@ class Outbox:
             )
             if (
                 row.state != BatchState.FAILED.value
-                or _has_open(session, row.terms_digest)
-                or row.first_sequence <= _settled_up_to(session, row.terms_digest)
+                or netting.open_batch(session, row.terms_digest) is not None
+                or row.first_sequence <= netting.settled_up_to(session, row.terms_digest)
                 or session.scalars(taken.limit(1)).first() is not None
             ):
                 raise BadInput(
@@ -364,26 +370,3 @@ def _require(session: Session, batch_id: int) -> BatchRow:
     if row is None:
         raise BadInput(InputReason.USAGE, f"no settlement batch {batch_id} here")
     return row
-
-
-def _receipt(session: Session, terms_digest: bytes, sequence: int) -> Receipt:
-    row = session.get(ReceiptRow, (terms_digest, sequence))
-    if row is None:
-        raise rows.corrupt(f"receipt {sequence} is missing")
-    return rows.read_receipt(row.encoded)
-
-
-def _has_open(session: Session, terms_digest: bytes) -> bool:
-    states = [state.value for state in OPEN]
-    query = select(BatchRow.id).where(
-        BatchRow.terms_digest == terms_digest, BatchRow.state.in_(states)
-    )
-    return session.scalars(query.limit(1)).first() is not None
-
-
-def _settled_up_to(session: Session, terms_digest: bytes) -> int:
-    """The last receipt that a batch covers, 0 for none; what FAILED covers nothing."""
-    query = select(func.max(BatchRow.last_sequence)).where(
-        BatchRow.terms_digest == terms_digest, BatchRow.state != BatchState.FAILED.value
-    )
-    return session.scalars(query).one() or 0

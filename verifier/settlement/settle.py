@@ -61,16 +61,6 @@ class Settlement:
             raise refused
         return pushed
 
-    def follow(self, batch: Batch) -> Batch:
-        """Ask what became of a batch's payment, sending nothing, until there is no news."""
-        gateway = self._gateway_of(batch)
-        while gateway is not None:
-            asked = self._ask(batch, gateway)
-            if asked.state is batch.state or asked.state not in OPEN:
-                return asked
-            batch = asked
-        return batch
-
     def _are_dead(self, terms_digest: bytes) -> bool:
         """Ask once more about the FAILED batches of the receipts that are to be netted again.
 

@@ -8,21 +8,19 @@ from circuits.errors import BadInput, InputReason
 from verifier.contract.settlement import SettlementTerms
 from verifier.iota import anchor
 from verifier.iota.escrow import Escrow
-from verifier.iota.fate import Outcome, has_effects, observe
 from verifier.iota.node import Node, patience, require_same
-from verifier.iota.payment import Digest, PaymentPlan, build, digest
+from verifier.iota.payment import PaymentPlan, build, digest
 from verifier.iota.wallet import Wallet
-from verifier.ledger import Batch, BatchState, Ledger, Prepared
+from verifier.ledger import Batch, Ledger, Prepared
 from verifier.receipt import decode_receipt
 from verifier.settlement.iota.coins import choose
-from verifier.settlement.port import Fate, Unready
+from verifier.settlement.iota.observer import IotaObserver, stored
+from verifier.settlement.port import Unready
 
 COMPUTATION_UNITS = 1_000  # what the network charges at least, times the gas price
-_UNKNOWN = "the node does not know the transaction yet"
-_NO_CHECKPOINT = "executed; no checkpoint that the node shows has it yet"
 
 
-class IotaGateway:
+class IotaGateway(IotaObserver):
     """Pays the batches of contracts with settlement terms, as their supplier.
 
     ``node`` is asked about everything; ``wallet`` is the supplier's. ``BadInput``: WALLET when it
@@ -32,7 +30,7 @@ class IotaGateway:
     name = "iota"
 
     def __init__(self, node: Node, wallet: Wallet, ledger: Ledger) -> None:
-        self._node = node
+        super().__init__(node)
         self._wallet = wallet
         self._ledger = ledger
 
@@ -86,7 +84,7 @@ class IotaGateway:
 
         Ours comes last: whoever has it can move the coins.
         """
-        terms, (plan, payload, _) = self._terms(batch), _stored(batch)
+        terms, (plan, payload, _) = self._terms(batch), stored(batch)
         escrow = Escrow(terms)
         theirs = [shares[key] for key in escrow.members if key in shares]
         sponsored_by_us = plan.gas_owner == self._wallet.address
@@ -105,37 +103,9 @@ class IotaGateway:
 
     def send(self, batch: Batch) -> None:
         """The same bytes and signatures each time; the network executes a digest once."""
-        plan, payload, _ = _stored(batch)
+        plan, payload, _ = stored(batch)
         require_same(self._node.present().network, plan.network)
         self._node.execute(payload, batch.signatures)
-
-    def fate(self, batch: Batch) -> Fate:
-        """By ``verifier.iota.fate``; a batch that was EXECUTED has expired only if unspent."""
-        plan, _, named = _stored(batch)
-        seen = observe(self._node, plan, named)
-        executed = batch.state is BatchState.EXECUTED
-        gas_nanos = 0 if plan.sponsored else seen.gas_nanos
-        if seen.outcome is Outcome.FAILED:
-            detail = "executed, and failed"
-            return Fate(BatchState.FAILED, detail, seen.document, gas_nanos=gas_nanos)
-        if seen.outcome is Outcome.EXPIRED and (seen.unspent or not executed):
-            return Fate(BatchState.FAILED, "expired", seen.document, spent=False)
-        if seen.outcome is Outcome.FINAL and executed:
-            return Fate(BatchState.FINAL, evidence=seen.document, gas_nanos=gas_nanos)
-        if seen.outcome in (Outcome.EXECUTED, Outcome.FINAL) and not executed:
-            return Fate(BatchState.EXECUTED, evidence=seen.effects)
-        if batch.state is BatchState.PROPOSED:
-            return Fate(batch.state)
-        return Fate(batch.state, _NO_CHECKPOINT if executed else _UNKNOWN)
-
-    def has_failed(self, evidence: bytes) -> bool:
-        """True for effects in a checkpoint; what expired is asked about again."""
-        return has_effects(evidence)
-
-    def leases(self, batch: Batch) -> tuple[bytes, ...]:
-        """Of every coin in the batch's plan."""
-        plan, _, _ = _stored(batch)
-        return tuple(coin.lease for coin in plan.references)
 
     def _terms(self, batch: Batch) -> SettlementTerms:
         contract = self._ledger.contract(batch.terms_digest)
@@ -154,22 +124,3 @@ class IotaGateway:
     def _root(self, batch: Batch) -> bytes:
         receipts = self._ledger.outbox.receipts_of(batch)
         return anchor.root([decode_receipt(encoded).digest for encoded in receipts])
-
-
-def _stored(batch: Batch) -> tuple[PaymentPlan, bytes, Digest]:
-    """A batch's plan, bytes and digest, which must belong together: money follows from the plan."""
-    if batch.plan is None or batch.payload is None:
-        raise BadInput(InputReason.SETTLEMENT_STATE, f"settlement batch {batch.id} has no payment")
-    plan = PaymentPlan.from_json(batch.plan)
-    payload = build(plan)
-    named = digest(payload)
-    paid = (plan.amount_nanos, plan.expiry_epoch)
-    if (payload, named.data, paid) != (
-        batch.payload,
-        batch.digest,
-        (batch.amount_nanos, batch.expiry),
-    ):
-        raise BadInput(
-            InputReason.STORE_CORRUPT, f"settlement batch {batch.id} and its plan disagree"
-        )
-    return plan, payload, named
