@@ -102,15 +102,17 @@ class AcceptState:
     flags_until_ms: int | None = None
 
 
-def as_signed(state: AcceptState) -> AcceptState:
+def as_signed(state: AcceptState, escrow_nanos: int) -> AcceptState:
     """The state in which a claim whose receipt was signed is decided again.
 
     The supplier's clock, its waivers, revocations and closing count no more: the signature does.
+    ``escrow_nanos`` is all of the escrow: what is set aside for gas may be another than then.
     """
     return replace(
         state,
         active=True,
         device=DeviceStatus(),
+        escrow_nanos=max(0, escrow_nanos),
         clock_skew_ms=MAX_TIME_MS,
         late_until_ms=MAX_TIME_MS,
         flags_until_ms=MAX_TIME_MS,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from circuits.errors import BadInput, InputReason, Rejected
+from circuits.errors import BadInput, InputReason, Reason, Rejected
 from verifier.console import EXIT_NO, Output, leaf
 
 if TYPE_CHECKING:
@@ -43,11 +43,21 @@ def add_recover(group: click.Group) -> None:
         with Ledger.open(store) as ledger:
             lost, known = _in_order(ledger, found)
             # what was open when the copy was made has gas set aside, which the claims may need
-            before = _settled(ledger, node)
+            reports = [_settled(ledger, node)]
             for receipt in lost:
-                _recover(ledger, receipt, found.claims[receipt.statement_digest])
-            after = _settled(ledger, node)
-        payments = [one for one in before.payments if one.batch] + list(after.payments)
+                file = found.claims[receipt.statement_digest]
+                try:
+                    _recover(ledger, receipt, file)
+                except Rejected as error:
+                    if node is None or error.reason is not Reason.ESCROW_SHORT:
+                        raise
+                    reports.append(_settled(ledger, node))  # a settlement can give gas back
+                    _recover(ledger, receipt, file)
+            reports.append(_settled(ledger, node))
+        after = reports[-1]
+        newest = {one.digest: one for report in reports for one in report.payments if one.batch}
+        newest |= {one.digest: one for one in after.payments}
+        payments = list(newest.values())
         lines = [f"{len(lost)} claims recovered, {known} known before"]
         lines += [_line(one) for one in payments]
         lines += [
@@ -63,7 +73,7 @@ def add_recover(group: click.Group) -> None:
             },
             "\n".join(lines),
         )
-        return EXIT_NO if after.forgotten or not all(one.batch for one in payments) else 0
+        return 0 if not after.forgotten and all(one.is_decided for one in payments) else EXIT_NO
 
 
 def _recover(ledger: Ledger, receipt: Receipt, file: str) -> None:
@@ -173,6 +183,8 @@ def _in_order(ledger: Ledger, found: _Files) -> tuple[list[Receipt], int]:
     for receipt in receipts:
         terms = ledger.contract(receipt.terms_digest).terms
         receipt.require_signature(terms.parties.supplier)
+        if receipt.accepted_ms > MAX_TIME_MS or receipt.sequence > MAX_TIME_MS:
+            raise _refuse(receipt, "its time or its number is beyond all limits")
         near = [*lost[-1:], *ledger.receipts(terms.digest, receipt.sequence - 1, 2)]
         chain = {one.sequence: one for one in near if one.terms_digest == terms.digest}
         if receipt.sequence in chain:
@@ -186,8 +198,6 @@ def _in_order(ledger: Ledger, found: _Files) -> tuple[list[Receipt], int]:
             raise _refuse(receipt, "it does not follow from the receipt before it")
         if receipt.statement_digest not in found.claims:
             raise _refuse(receipt, "its claim is not among the files")
-        if receipt.accepted_ms > MAX_TIME_MS:
-            raise _refuse(receipt, "accepted at a time that there is none of")
         lost.append(receipt)
     for digest, file in found.claims.items():
         if digest not in found.receipts and ledger.receipt(digest) is None:

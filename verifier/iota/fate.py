@@ -29,6 +29,7 @@ from verifier.iota.sdk import load
 
 FORMAT_FINAL = "zkmeter-final-1"
 FORMAT_EXPIRED = "zkmeter-expired-1"
+_MOST = 2**61  # nanos; more than there is
 
 
 class Outcome(StrEnum):
@@ -131,6 +132,8 @@ def _executed(node: Node, execution: Execution, plan: PaymentPlan, digest: Diges
         "checkpoint": asdict(execution.included),
     }
     outcome = Outcome.FINAL if success else Outcome.FAILED
+    if max(used.computation_cost, used.storage_cost, used.storage_rebate) > _MOST:
+        raise _nonsense("more gas than there is")
     gas = used.computation_cost + used.storage_cost - used.storage_rebate
     return Observed(outcome, execution.effects, rfc8785.dumps(document), gas_nanos=gas)
 

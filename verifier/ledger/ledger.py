@@ -282,12 +282,12 @@ class Ledger:
         while True:
             with self._database.reading() as session:
                 state = self._state(session, claim)
+                held = rows.read_balances(session, claim.terms_digest)[Account.ESCROW]
             if state.contract is not None:
                 receipt.require_signature(state.contract.terms.parties.supplier)
-            decision = decide(claim, as_signed(state), receipt.accepted_ms, proof_check)
+            decision = decide(claim, as_signed(state, held), receipt.accepted_ms, proof_check)
             if decision.receipt.digest != receipt.digest:
-                what = f"receipt {receipt.sequence}: its claim gets another one here"
-                raise BadInput(InputReason.RECEIPT, what)
+                raise BadInput(InputReason.RECEIPT, f"receipt {receipt.sequence}: not its claim's")
             if isinstance(decision, Duplicate):
                 return False
             with self._writing() as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from circuits.errors import BadInput, InputReason
@@ -64,6 +64,16 @@ def give_payment(session: Session, row: BatchRow, prepared: Prepared) -> None:
     row.payload, row.digest = prepared.payload, prepared.digest
     row.expiry, row.plan = prepared.expiry, prepared.plan
     session.add_all(LeaseRow(coin=coin, batch=row.id) for coin in prepared.leases)
+
+
+def let_go(session: Session, alive: BatchRow) -> None:
+    """A contract's NEW batch fails, without a payment, where another one of it is alive."""
+    row = open_batch(session, alive.terms_digest)
+    if row is not None and row.state == BatchState.NEW.value:
+        freed = update(OutboxRow).where(OutboxRow.batch == row.id).values(batch=None)
+        session.execute(freed)
+        row.state, row.detail = BatchState.FAILED.value, f"gave way to batch {alive.id}"
+        session.flush()
 
 
 def open_batch(session: Session, terms_digest: bytes) -> BatchRow | None:

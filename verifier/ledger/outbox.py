@@ -205,7 +205,8 @@ class Outbox:
         with self._reading() as session:
             unpaid = netting.settled_up_to(session, terms_digest)
         found = self.batches((BatchState.FAILED,), terms_digest)
-        return [batch for batch in reversed(found) if batch.first_sequence > unpaid]
+        paid = [batch for batch in found if batch.digest]  # or nothing was ever proposed
+        return [batch for batch in reversed(paid) if batch.first_sequence > unpaid]
 
     # --- signatures of others ---
 
@@ -302,8 +303,8 @@ class Outbox:
     def revived(self, batch: Batch, leases: Collection[bytes], detail: str) -> Batch:
         """A FAILED batch that may execute after all: as it was, SIGNED or PROPOSED, leases too.
 
-        The evidence that it could not goes. ``BadInput`` SETTLEMENT_STATE where its receipts or
-        coins are in another batch by now.
+        The evidence that it could not goes, and a NEW batch of its receipts gives way: nobody has
+        seen that. ``BadInput`` SETTLEMENT_STATE where its receipts or coins are in another batch.
         """
         former = BatchState.SIGNED if batch.signatures else BatchState.PROPOSED
         with self._writing() as session:
@@ -311,6 +312,7 @@ class Outbox:
             taken = select(LeaseRow.batch).where(
                 LeaseRow.coin.in_(leases), LeaseRow.batch != row.id
             )
+            netting.let_go(session, row)
             if (
                 row.state != BatchState.FAILED.value
                 or netting.open_batch(session, row.terms_digest) is not None

@@ -28,6 +28,7 @@ from verifier.settlement.settle import REVIVED
 OTHER_TOOLS = "no settlement of these terms, or not signed as one: book it by hand"
 NO_ROOT = "carries no root, so what it was for cannot be seen"
 NOT_NEXT = "its receipts are not the first that are owed here: are claims missing?"
+CONTRADICTION = "the node lists it, and says that it was not executed"
 IN_THE_WAY = "another settlement is open: stop `serve`, and repeat this when its epoch is over"
 _EPOCHS = 2**63  # more than the ledger holds
 
@@ -41,6 +42,11 @@ class Recovered:
     nanos: int
     batch: Batch | None
     why: str = ""
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing more is to be learnt about it."""
+        return self.batch is not None and self.batch.state not in OPEN
 
 
 @dataclass(frozen=True)
@@ -119,15 +125,18 @@ def _followed(ledger: Ledger, observer: IotaObserver, one: _Escrowed) -> Mapping
         sent = shown.get(batch.digest or b"")
         if batch.digest is None or (batch.state is BatchState.FAILED and sent is None):
             continue
+        now, why = batch, ""
         try:
             now = _asked(ledger, observer, one.where, batch, sent)
         except BadInput as error:
-            if error.reason is not InputReason.SETTLEMENT_STATE:
-                raise
-            continue  # another process moved it, or another batch has its receipts
-        if now.state is not batch.state:
-            text = digest_text(batch.digest)
-            found[batch.digest] = Recovered(one.terms.name, text, now.amount_nanos, now)
+            why = _why(error)
+        if sent is not None and now.state is BatchState.FAILED:
+            why = why or CONTRADICTION
+        if now.state is not batch.state or why:
+            text, shown_batch = digest_text(batch.digest), None if why else now
+            found[batch.digest] = Recovered(
+                one.terms.name, text, batch.amount_nanos, shown_batch, why
+            )
     return found
 
 
@@ -176,11 +185,19 @@ def _booked(ledger: Ledger, observer: IotaObserver, one: _Escrowed, sent: Sent) 
     outbox.net(one.terms.digest)  # unless a batch is open
     try:
         batch = outbox.adopt(one.terms.digest, span, payment.prepared, payment.signatures)
+        batch = _follow(ledger, observer, batch)
     except BadInput as error:
-        if error.reason is not InputReason.SETTLEMENT_STATE:
-            raise
-        return unbooked(IN_THE_WAY)
-    return Recovered(one.terms.name, text, nanos, _follow(ledger, observer, batch))
+        return unbooked(_why(error))
+    return Recovered(one.terms.name, text, nanos, batch)
+
+
+def _why(error: BadInput) -> str:
+    """What stops one payment stops no other; what is wrong here stops everything."""
+    if error.reason is InputReason.SETTLEMENT_STATE:
+        return IN_THE_WAY  # or another process has just moved it
+    if error.reason is InputReason.IOTA_NODE:
+        return error.message
+    raise error
 
 
 def _payment(where: SettlementTerms, sent: Sent) -> _Payment | None:
@@ -227,7 +244,7 @@ def _span(ledger: Ledger, terms: Terms, plan: PaymentPlan) -> tuple[int, int] | 
 def _is_forgotten(ledger: Ledger, one: _Escrowed) -> bool:
     """Whether something is owed that may have been paid before the node's memory begins."""
     owed = ledger.outbox.owed()
-    waiting = ledger.outbox.batches((BatchState.NEW,), one.terms.digest)
+    waiting = ledger.outbox.batches(OPEN, one.terms.digest)
     if not waiting and not any(o.terms_digest == one.terms.digest for o in owed):
         return False
     last = -1
