@@ -155,3 +155,4 @@ clean: ## remove what was generated (not .venv)
 	@rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -path ./$(VENV) -prune -o \( -name '*_pb2*.py*' -o -name '*.pyc' \) -type f -print0 | xargs -0 rm -f
 	@rm -f $(INSTALLED)
+	@rm -rf prover/kernels/__pycache__
