@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from circuits.field import GENERATOR, P, root_of_unity
+from circuits.field import DEGREE, GENERATOR, P, root_of_unity
 from prover.kernels.blake2s import hash_words, tree_levels
 from prover.kernels.expansion import digest
 from prover.kernels.layer import layer_leaves
@@ -170,7 +170,7 @@ def commit_columns(
 
 @dataclass(frozen=True)
 class LayerCommitment:
-    """One FRI layer: ``leaves`` (count, fold * 6)."""
+    """One FRI layer: ``leaves`` (count, fold * 6), extension elements next to one another."""
 
     leaves: Words
     levels: list[Words]
@@ -181,8 +181,23 @@ class LayerCommitment:
         return bytes(self.levels[-1][0].tobytes())
 
     def open(self, indices: Sequence[int]) -> bytes:
-        """Leaves and multi-proof at ascending, distinct leaf indices."""
-        return self.leaves[list(indices)].tobytes() + _siblings(self.levels, indices)
+        """The leaves around the values at ascending, distinct ``indices``, and a multi-proof.
+
+        Index i of the layer is value i // count of leaf i % count. These values themselves are left
+        out: whoever checks them knows what they must be.
+        """
+        count = len(self.leaves)
+        known = set(indices)
+        leaves = sorted({i % count for i in indices})
+        values = self.leaves.reshape(count, -1, DEGREE)
+        fold = values.shape[1]
+        others = [
+            values[leaf, k].tobytes()
+            for leaf in leaves
+            for k in range(fold)
+            if leaf + k * count not in known
+        ]
+        return b"".join(others) + _siblings(self.levels, leaves)
 
 
 def commit_layer(coefficients: Words, shift: int, blowup: int, fold: int) -> LayerCommitment:

@@ -203,10 +203,9 @@ def _prove(  # noqa: PLR0915 - the numbered protocol
     out += [_bytes(now), _bytes(following), _bytes(chunks)]
     out += [layer.root for layer in layers]
     out += [_bytes(polynomial), nonce, committed.open(indices), second.open(indices)]
-    for number, commitment in enumerate(layers):
-        mask = (1 << (shape.log2_layer(number) - shape.log2_fold)) - 1
-        indices = sorted({i & mask for i in indices})
+    for commitment in layers:
         out.append(commitment.open(indices))
+        indices = sorted({i % len(commitment.leaves) for i in indices})
     report("done", 1.0)
     return b"".join(out)
 

@@ -76,7 +76,7 @@ def test_the_guide_runs_as_it_is_printed(monkeypatch: pytest.MonkeyPatch) -> Non
         assert printed.getvalue() == block.output, block.code
     proof = session["proof"]
     assert isinstance(proof, bytes)
-    assert 120_000 < len(proof) < 160_000  # "some 140 kB"
+    assert 100_000 < len(proof) < 120_000  # "some 110 kB"
 
 
 def most_disjoint_runs(excess: Sequence[int], allowance: int) -> int:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.kernel.conftest import folded, made, parameters
+from tests.kernel.conftest import folded, made, parameters, short
 
-__all__ = ["folded", "made", "parameters"]
+__all__ = ["folded", "made", "parameters", "short"]

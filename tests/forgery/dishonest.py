@@ -322,7 +322,7 @@ def _to_the_rows(rows: int, blowup: int) -> list[int]:
 
 
 def final_polynomial(change: Callable[[Words], Words]) -> Patch:
-    """``change`` of the last fold's coefficients is absorbed and sent."""
+    """``change`` of the final polynomial's coefficients is absorbed and sent."""
 
     def lie(patch: pytest.MonkeyPatch) -> None:
         shapes: list[Shape] = []
@@ -336,8 +336,13 @@ def final_polynomial(change: Callable[[Words], Words]) -> Patch:
             last = len(out) == shapes[-1].final_coefficients
             return np.ascontiguousarray(change(out)) if last else out
 
+        def unfolded(*arguments: Any) -> Words:
+            out = deep_polynomial(*arguments)
+            return out if shapes[-1].folds else np.ascontiguousarray(change(out))
+
         patch.setattr(prove_module, "proof_shape", watched)
         patch.setattr(prove_module, "fold_coefficients", changed)
+        patch.setattr(prove_module, "deep_polynomial", unfolded)
 
     return lie
 
@@ -362,16 +367,49 @@ def chosen_queries(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(prove_module, "start_transcript", wishful)
 
 
-def openings(change: Callable[[list[int]], list[int]], *, layer: bool = False) -> Patch:
-    """The trees are opened at ``change(indices)``; with ``layer`` those of the FRI layers."""
+def openings(change: Callable[[list[int]], list[int]]) -> Patch:
+    """Both trees are opened at ``change(indices)``."""
 
     def lie(patch: pytest.MonkeyPatch) -> None:
-        owner = LayerCommitment if layer else ColumnCommitment
-        honest = owner.open
+        honest = ColumnCommitment.open
 
-        def changed(self: Any, indices: Sequence[int]) -> bytes:
+        def changed(self: ColumnCommitment, indices: Sequence[int]) -> bytes:
             return honest(self, change(list(indices)))
 
-        patch.setattr(owner, "open", changed)
+        patch.setattr(ColumnCommitment, "open", changed)
 
     return lie
+
+
+def layer_openings(change: Callable[[list[int], int], list[int]]) -> Patch:
+    """FRI layers of ``count`` leaves are opened around ``change(indices, count)``."""
+
+    def lie(patch: pytest.MonkeyPatch) -> None:
+        honest = LayerCommitment.open
+
+        def changed(self: LayerCommitment, indices: Sequence[int]) -> bytes:
+            return honest(self, change(list(indices), len(self.leaves)))
+
+        patch.setattr(LayerCommitment, "open", changed)
+
+    return lie
+
+
+def without_last_leaf(indices: list[int], count: int) -> list[int]:
+    """No index of the leaf that the last one lies in."""
+    return [i for i in indices if (i - indices[-1]) % count]
+
+
+def next_in_leaf(indices: list[int], count: int) -> list[int]:
+    """Another place of the same leaves: the values there are left out, and the true ones sent."""
+    return sorted((i + count) % (8 * count) for i in indices)
+
+
+def leaf_sent_whole(patch: pytest.MonkeyPatch) -> None:
+    """Layers send the values that the verifier has, too."""
+
+    def whole(self: LayerCommitment, indices: Sequence[int]) -> bytes:
+        leaves = sorted({i % len(self.leaves) for i in indices})
+        return self.leaves[leaves].tobytes() + commit_module._siblings(self.levels, leaves)
+
+    patch.setattr(LayerCommitment, "open", whole)

@@ -10,7 +10,7 @@ import pytest
 from circuits.errors import Reason
 from circuits.field import Array, P
 from tests.forgery.false_values import FalseValues, Layer, Value, forgetful, values_at_gz
-from tests.kernel.malicious import lying, where_degree_shows
+from tests.kernel.malicious import lying, where_degree_shows, where_values_meet
 from tests.kernel.proofs import Made
 
 # two columns of the chain on the next row, linear in all constraints; one of a round, which no
@@ -53,12 +53,16 @@ def test_a_false_value_by_itself(made: Made, name: str) -> None:
     assert saying(made, false(made), None).reason() is Reason.PROOF_CONSTRAINTS
 
 
-@pytest.mark.reason(Reason.PROOF_DEEP)
+@pytest.mark.reason(Reason.PROOF_FRI_PATH)
 @pytest.mark.parametrize("layer", [Layer.HONEST, Layer.NOT_AT_GZ])
 @false_values
-def test_false_values_with_which_the_constraints_hold(made: Made, name: str, layer: Layer) -> None:
+def test_false_values_with_which_the_constraints_hold(
+    short: Made, made: Made, name: str, layer: Layer
+) -> None:
     false, balance = FALSE[name]
-    assert saying(made, false(made), balance(made), layer).reason() is Reason.PROOF_DEEP
+    for each in (short, made):
+        forged = saying(each, false(each), balance(each), layer)
+        assert forged.reason() is where_values_meet(each)
 
 
 @pytest.mark.reason(Reason.PROOF_FRI_FINAL)
@@ -69,11 +73,11 @@ def test_the_combination_of_false_values_has_poles(made: Made, name: str) -> Non
     assert forged.reason() is where_degree_shows(made)
 
 
-@pytest.mark.reason(Reason.PROOF_FRI_FOLD)
+@pytest.mark.reason(Reason.PROOF_FRI_PATH)
 @pytest.mark.parametrize("false", [FIRST, ROUND], ids=["at gz", "at z alone"])
 def test_poles_with_more_layers(folded: Made, false: Value) -> None:
     forged = saying(folded, false, SECOND, Layer.POLES)
-    assert forged.reason() is Reason.PROOF_FRI_FOLD
+    assert forged.reason() is Reason.PROOF_FRI_PATH
 
 
 @pytest.mark.parametrize("layer", Layer)
@@ -81,7 +85,7 @@ def test_the_control_of_true_values(made: Made, layer: Layer) -> None:
     # nothing is added to any value; what leaves out an opening is another combination all the same
     forged = saying(made, FIRST, SECOND, layer, by=0)
     if layer is Layer.NOT_AT_GZ:
-        assert forged.reason() is Reason.PROOF_DEEP
+        assert forged.reason() is Reason.PROOF_FRI_PATH
     else:
         forged.verify()
 
@@ -92,7 +96,7 @@ def test_the_control_of_a_verifier_that_does_not_look(
     # nothing but the opening at gz binds these values
     forged = saying(made, FIRST, SECOND, Layer.NOT_AT_GZ)
     forgetful([FIRST.column])(monkeypatch)
-    assert forged.reason() is Reason.PROOF_DEEP
+    assert forged.reason() is Reason.PROOF_FRI_PATH
     monkeypatch.undo()
     forgetful([FIRST.column, SECOND.column])(monkeypatch)
     forged.verify()

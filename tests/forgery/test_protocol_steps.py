@@ -22,8 +22,14 @@ from prover.log import WindowLog
 from prover.prove import prove
 from tests.circuits.logs import random_log
 from tests.forgery import dishonest
-from tests.forgery.dishonest import final_polynomial, high_degree, openings, unmasked
-from tests.kernel.malicious import Patch, lying, where_degree_shows
+from tests.forgery.dishonest import (
+    final_polynomial,
+    high_degree,
+    layer_openings,
+    openings,
+    unmasked,
+)
+from tests.kernel.malicious import Patch, lying, where_degree_shows, where_values_meet
 from tests.kernel.proofs import (
     METER,
     METER_FORMULAS,
@@ -70,11 +76,11 @@ LIES: dict[str, tuple[Patch, Reason]] = {
     ),
     "columns swapped in the tree": (
         dishonest.swapped_in_the_tree(NEXT, ALONE),
-        Reason.PROOF_DEEP,
+        Reason.PROOF_FRI_PATH,
     ),
     "columns open at z alone swapped in the tree": (
         dishonest.swapped_in_the_tree(ALONE, ALONE + 1),
-        Reason.PROOF_DEEP,
+        Reason.PROOF_FRI_PATH,
     ),
     "columns swapped at z": (dishonest.swapped_values, Reason.PROOF_CONSTRAINTS),
     "last row declared padding": (
@@ -83,14 +89,14 @@ LIES: dict[str, tuple[Patch, Reason]] = {
     ),
     "column of degree N, combination of degree N - 1": (
         high_degree(NEXT, follow=False),
-        Reason.PROOF_DEEP,
+        Reason.PROOF_FRI_PATH,
     ),
     "column open at z alone of degree N, combination of degree N - 1": (
         high_degree(ALONE, follow=False),
-        Reason.PROOF_DEEP,
+        Reason.PROOF_FRI_PATH,
     ),
     "chunk masks that do not cancel": (dishonest.loose_chunk_masks, Reason.PROOF_CONSTRAINTS),
-    "mask polynomial left out": (dishonest.mask_not_added, Reason.PROOF_DEEP),
+    "mask polynomial left out": (dishonest.mask_not_added, Reason.PROOF_FRI_PATH),
     "final polynomial without its last coefficient": (
         final_polynomial(without_last),
         Reason.PROOF_FRI_FINAL,
@@ -113,12 +119,13 @@ LIES: dict[str, tuple[Patch, Reason]] = {
         Reason.PROOF_TRACE_PATH,
     ),
     "an opening dropped": (openings(lambda indices: indices[:-1]), Reason.PROOF_FIELD_ELEMENT),
-    "a layer's opening repeated": (
-        openings(lambda indices: [*indices, indices[-1]], layer=True),
+    "a layer's leaves sent whole": (dishonest.leaf_sent_whole, Reason.PROOF_FRI_PATH),
+    "a layer's leaves around other values": (
+        layer_openings(dishonest.next_in_leaf),
         Reason.PROOF_FRI_PATH,
     ),
-    "a layer's opening dropped": (
-        openings(lambda indices: indices[:-1], layer=True),
+    "a layer's leaf dropped": (
+        layer_openings(dishonest.without_last_leaf),
         Reason.PROOF_FIELD_ELEMENT,
     ),
 }
@@ -128,6 +135,13 @@ LIES: dict[str, tuple[Patch, Reason]] = {
 def test_a_lie_in_one_step(made: Made, name: str) -> None:
     lie, reason = LIES[name]
     assert lying(made, lie).reason() is reason
+
+
+@pytest.mark.parametrize("name", [name for name in LIES if "layer" not in name])
+def test_a_lie_in_one_step_without_layers(short: Made, name: str) -> None:
+    lie, reason = LIES[name]
+    known = where_values_meet(short) if reason is Reason.PROOF_FRI_PATH else reason
+    assert lying(short, lie).reason() is known
 
 
 @pytest.mark.parametrize(
@@ -156,7 +170,7 @@ def test_the_control_without_a_lie(made: Made, folded: Made) -> None:
         dishonest.another_trace(lambda trace: None),
         final_polynomial(lambda polynomial: polynomial),
         openings(lambda indices: indices),
-        openings(lambda indices: indices, layer=True),
+        layer_openings(lambda indices, _: indices),
     ]
     for lie in same:
         lying(made, lie).verify()
@@ -252,9 +266,8 @@ def test_the_control_of_other_windows(parameters: ParameterSet) -> None:
 
 def test_a_proof_under_another_parameter_set(made: Made) -> None:
     made.verify()
+    # the set of this name, too, which folds less often
     for parameters in PARAMETER_SETS.values():
-        if parameters == made.parameters:
-            continue
         other = replace(made, parameters=parameters)
         # with more chunks to read, a root is read as words, which are seldom all canonical
         allowed = {Reason.PROOF_CONSTRAINTS}
@@ -309,7 +322,8 @@ def test_two_openings_that_change_places(made: Made, name: str, reason: Reason) 
     # true leaves of the tree, at each other's index
     found = piece(made, name)
     columns = {"trace rows": made.shape.columns, "quotient rows": made.shape.quotient_columns}
-    size = 4 * columns.get(name, made.parameters.fold * 6)
+    # all but one value of a leaf, where no two queries share one
+    size = 4 * columns.get(name, (made.parameters.fold - 1) * 6)
     start, proof = found.start, made.proof
     first, second = proof[start : start + size], proof[start + size : start + 2 * size]
     mutated = proof[:start] + second + first + proof[start + 2 * size :]

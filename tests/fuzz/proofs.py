@@ -63,7 +63,8 @@ def subject(parameters: ParameterSet) -> Subject:
     shape = proof_shape(terms.circuit, parameters, statement)
     element = 4 * 6
     sizes = [4, 2, DIGEST_BYTES, DIGEST_BYTES]
-    sizes += [shape.columns * element, shape.columns * element, shape.chunks * element]
+    values = shape.columns, len(shape.next_columns), shape.chunks
+    sizes += [count * element for count in values]
     sizes += [DIGEST_BYTES] * shape.folds + [shape.final_coefficients * element, NONCE_BYTES]
     starts = [sum(sizes[:k]) for k in range(len(sizes) + 1)]
     rest = min(len(first), len(second)) - starts[-1]
@@ -152,7 +153,7 @@ def _seeds() -> list[bytes]:
         for quarter in range(4)
     ]
     flips = [bytes([0, 0, 0, 0, 0, p - 1, at % 256, at // 256, 0]) for p, at in places]
-    return [*nothing, *one_edit, *flips, b"\0\x0fZKMp\2\0", b"\1\x0fZKMp\2\0" + bytes(200)]
+    return [*nothing, *one_edit, *flips, b"\0\x0fZKMp\3\0", b"\1\x0fZKMp\3\0" + bytes(200)]
 
 
 PROOFS = (Target("proof", _verify, _seeds, 100),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kernel.proofs import METER, METER_FORMULAS, PUMP, PUMP_FORMULAS, Made, make
+from tests.kernel.proofs import METER, METER_FORMULAS, PUMP, PUMP_FORMULAS, Made, make, with_layers
 from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
 
 
@@ -16,12 +16,18 @@ def parameters(request: pytest.FixtureRequest) -> ParameterSet:
 
 
 @pytest.fixture(scope="session")
-def made(parameters: ParameterSet) -> Made:
-    """2^8 rows: a pump's log with a partial block and an empty window."""
+def short(parameters: ParameterSet) -> Made:
+    """No FRI layer: 2^8 rows, a pump's log with a partial block and an empty window."""
     return make(PUMP, PUMP_FORMULAS, [9, 0, 4], parameters=parameters)
+
+
+@pytest.fixture(scope="session")
+def made(parameters: ParameterSet) -> Made:
+    """One FRI layer, or two: what ``short`` proves."""
+    return make(PUMP, PUMP_FORMULAS, [9, 0, 4], parameters=with_layers(parameters))
 
 
 @pytest.fixture(scope="session")
 def folded(parameters: ParameterSet) -> Made:
     """Two FRI layers whatever the set: 2,500 readings of a meter."""
-    return make(METER, METER_FORMULAS, [1700, 800], parameters=parameters)
+    return make(METER, METER_FORMULAS, [1700, 800], parameters=with_layers(parameters))

@@ -58,7 +58,12 @@ def lying(made: Made, lie: Patch, statement: Statement | None = None) -> Made:
 
 def where_degree_shows(made: Made) -> Reason:
     """What refuses a first layer of too high degree, folded as it is: the next layer, if any."""
-    return Reason.PROOF_FRI_FOLD if made.shape.folds > 1 else Reason.PROOF_FRI_FINAL
+    return Reason.PROOF_FRI_PATH if made.shape.folds > 1 else Reason.PROOF_FRI_FINAL
+
+
+def where_values_meet(made: Made) -> Reason:
+    """What refuses another polynomial than the DEEP combination: its first layer, if any."""
+    return Reason.PROOF_FRI_PATH if made.shape.folds else Reason.PROOF_FRI_FINAL
 
 
 def shift_deep_polynomial(patch: pytest.MonkeyPatch) -> None:

@@ -75,6 +75,11 @@ def as_windows(log: SignedLog) -> tuple[WindowLog, ...]:
     return tuple(WindowLog(records, salt) for records, salt in pairs)
 
 
+def with_layers(parameters: ParameterSet) -> ParameterSet:
+    """The set that folds down to 256 points, and so has FRI layers for short traces too."""
+    return replace(parameters, final_domain=256)
+
+
 def make(
     schema: Schema,
     formulas: Sequence[str],

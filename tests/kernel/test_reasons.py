@@ -18,14 +18,16 @@ from tests.kernel.malicious import (
     shift_deep_polynomial,
     shift_fold,
     where_degree_shows,
+    where_values_meet,
 )
 from tests.kernel.proofs import Made, flipped, piece, pieces, with_word, word_at
 
 
-def test_the_fixtures_are_valid(made: Made, folded: Made) -> None:
+def test_the_fixtures_are_valid(short: Made, made: Made, folded: Made) -> None:
     # every refusal below means something only because these pass
-    made.verify()
-    folded.verify()
+    for each in (short, made, folded):
+        each.verify()
+    assert (short.shape.log2_rows, short.shape.folds) == (8, 0)
     assert (made.shape.log2_rows, folded.shape.folds) == (8, 2)
     layers = {"standard": 1, "compact": 2, "fast": 1}
     assert made.shape.folds == layers[made.parameters.name]
@@ -92,8 +94,8 @@ def test_a_proof_above_the_bound_is_not_read(made: Made) -> None:
     assert made.with_proof(huge[:-1]).reason() is Reason.PROOF_VERSION
 
 
-def test_the_size_bound_covers_honest_proofs(made: Made, folded: Made) -> None:
-    for each in (made, folded):
+def test_the_size_bound_covers_honest_proofs(short: Made, made: Made, folded: Made) -> None:
+    for each in (short, made, folded):
         assert 0.5 * each.shape.maximum_bytes < len(each.proof) <= each.shape.maximum_bytes
 
 
@@ -172,15 +174,16 @@ def test_layer_openings_that_are_not_under_the_root(folded: Made, name: str) -> 
     assert folded.with_proof(mutated).reason() is Reason.PROOF_FRI_PATH
 
 
-@pytest.mark.reason(Reason.PROOF_DEEP)
-def test_a_first_layer_that_is_not_the_combination(made: Made) -> None:
+@pytest.mark.reason(Reason.PROOF_FRI_PATH)
+def test_a_first_layer_that_is_not_the_combination(short: Made, made: Made) -> None:
     # low degree, consistent folds, honest openings: only the link to the trace is missing
-    assert lying(made, shift_deep_polynomial).reason() is Reason.PROOF_DEEP
+    assert lying(made, shift_deep_polynomial).reason() is Reason.PROOF_FRI_PATH
+    assert lying(short, shift_deep_polynomial).reason() is Reason.PROOF_FRI_FINAL
 
 
-@pytest.mark.reason(Reason.PROOF_FRI_FOLD)
+@pytest.mark.reason(Reason.PROOF_FRI_PATH)
 def test_a_second_layer_that_is_not_the_fold_of_the_first(folded: Made) -> None:
-    assert lying(folded, shift_fold(0)).reason() is Reason.PROOF_FRI_FOLD
+    assert lying(folded, shift_fold(0)).reason() is Reason.PROOF_FRI_PATH
 
 
 @pytest.mark.reason(Reason.PROOF_FRI_FINAL)
@@ -191,7 +194,9 @@ def test_a_final_polynomial_that_is_not_the_last_fold(made: Made, folded: Made) 
 
 
 @pytest.mark.parametrize("commit_pole", [False, True])
-def test_a_false_total_with_a_forged_chunk_value(made: Made, *, commit_pole: bool) -> None:
+def test_a_false_total_with_a_forged_chunk_value(
+    short: Made, made: Made, *, commit_pole: bool
+) -> None:
     # the strongest cheap attack: the identity at z holds, so the low-degree test must answer
     statement = replace(
         made.statement, totals=(made.statement.totals[0] - 1, *made.statement.totals[1:])
@@ -199,7 +204,11 @@ def test_a_false_total_with_a_forged_chunk_value(made: Made, *, commit_pole: boo
     lie = ForgedChunk(made.circuit, statement, commit_pole=commit_pole)
     forged = lying(made, lie, statement)
     assert lie.remainder.any()
-    assert forged.reason() is (where_degree_shows(made) if commit_pole else Reason.PROOF_DEEP)
+    where = where_degree_shows if commit_pole else where_values_meet
+    assert forged.reason() is where(made)
+    if not commit_pole:  # a pole cannot be sent as a polynomial
+        lie = ForgedChunk(short.circuit, statement, commit_pole=False)
+        assert lying(short, lie, statement).reason() is where(short)
 
 
 @pytest.mark.parametrize("lie", [shift_fold(99), lambda patch: None], ids=["no fold", "nothing"])

@@ -82,9 +82,9 @@ def test_impossible_parameters_are_refused() -> None:
 
 # random rows, coefficients of a chunk's mask; chunks, folds and last coefficients at some lengths
 SIZES = {
-    "standard": ((148, 69), [5, 4, 4, 4], [1, 2, 2, 3, 4, 5], [32, 8, 32]),
-    "compact": ((114, 52), [5, 4, 4, 4], [2, 2, 3, 3, 5, 6], [4, 8, 4]),
-    "fast": ((216, 103), [7, 5, 4, 4], [1, 1, 2, 2, 4, 5], [32, 64, 32]),
+    "standard": ((148, 69), [5, 4, 4, 4], [0, 0, 1, 1, 3, 4], [256, 512, 256]),
+    "compact": ((114, 52), [5, 4, 4, 4], [0, 0, 1, 1, 3, 4], [256, 512, 256]),
+    "fast": ((216, 103), [7, 5, 4, 4], [0, 0, 1, 1, 3, 4], [256, 512, 256]),
 }
 
 

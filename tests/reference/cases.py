@@ -25,7 +25,7 @@ from prover.prove import prove
 from prover.state import link_state
 from tests.reference import facts
 from tests.reference.verifier import verify as reference_verify
-from verifier.kernel.parameters import PARAMETER_SETS
+from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
 from verifier.kernel.verify import verify as kernel_verify
 
 FLOOR_BITS = 120
@@ -38,7 +38,8 @@ class Case:
     """A contract's facts, and the record counts of an epoch of which a claim takes the end.
 
     ``carried`` is what the claims of the epoch before left of every carried variable; None makes
-    the epoch a device's first one.
+    the epoch a device's first one. ``final_domain`` in place of the set's gives short traces FRI
+    layers.
     """
 
     name: str
@@ -50,6 +51,19 @@ class Case:
     period_ms: int | None = None
     window_ms: int = 60_000
     carried: int | None = None
+    final_domain: int | None = None
+
+    @property
+    def parameters(self) -> ParameterSet:
+        """The project's parameters for this contract."""
+        parameters = PARAMETER_SETS[self.parameter_set]
+        return replace(parameters, final_domain=self.final_domain or parameters.final_domain)
+
+    @property
+    def reference_parameters(self) -> facts.Parameters:
+        """The reference's."""
+        parameters = facts.PARAMETERS[self.parameter_set]
+        return replace(parameters, final_domain=self.final_domain or parameters.final_domain)
 
     @cached_property
     def circuit(self) -> Circuit:
@@ -119,8 +133,7 @@ def make_claim(case: Case, seed: int = 0) -> Claim:
         )
         link = link_state(circuit, checkpoints[0], checkpoints[-1], openings)
     statement = Statement(terms_digest, tuple(checkpoints), measured.totals, link)
-    parameters = PARAMETER_SETS[case.parameter_set]
-    proof = prove(circuit, parameters, statement, windows, state=openings)
+    proof = prove(circuit, case.parameters, statement, windows, state=openings)
     return Claim(
         case,
         tuple(c.encode() for c in checkpoints),
@@ -205,9 +218,9 @@ def kernel_answer(claim: Claim) -> str:
         return MALFORMED  # the kernel's callers see to it
     link = StateLink(*claim.state) if claim.state is not None else None
     statement = Statement(claim.terms_digest, checkpoints, claim.totals, link)
-    parameters = PARAMETER_SETS[claim.case.parameter_set]
+    case = claim.case
     try:
-        kernel_verify(claim.case.circuit, parameters, statement, claim.proof, claim.floor_bits)
+        kernel_verify(case.circuit, case.parameters, statement, claim.proof, claim.floor_bits)
     except Rejected as refusal:
         return refusal.reason.value
     return ACCEPTED
@@ -218,7 +231,7 @@ def contract_of(claim: Claim) -> facts.Contract:
     return facts.Contract(
         claim.case.schema,
         claim.case.formulas,
-        facts.PARAMETERS[claim.case.parameter_set],
+        claim.case.reference_parameters,
         Fraction(claim.floor_bits),
         claim.case.circuit.identifier,
         claim.terms_digest,

@@ -11,6 +11,7 @@ CASES = (
         (channel("flow", 18, "1/1000"),),
         ("sum(flow * dt_ms) / 60000",),
         (7, 4, 0, 9, 5),
+        final_domain=256,  # one layer
     ),
     Case(
         "counts and sums over several channels",
@@ -27,6 +28,7 @@ CASES = (
         ),
         (3, 0, 0, 5, 1, 2),
         first_window=1,
+        final_domain=256,  # two layers
     ),
     Case(
         "periodic",
@@ -35,6 +37,7 @@ CASES = (
         ("sum(flow * dt_ms) / 60000", "count(flow <= 300.07)", "sum(flow)"),
         (0, 13, 8, 0, 30, 1),
         period_ms=100,
+        final_domain=64,  # two layers
     ),
     Case(
         "periodic below zero, later in its epoch",

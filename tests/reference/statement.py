@@ -259,7 +259,7 @@ class Statement:
         bits = self.domain.bit_length() - 1
         opened = columns + len(self.next_columns) + self.chunks
         sent = DEGREE * (opened + self.final_coefficients)
-        per_query = columns + DEGREE * (self.chunks + 1) + self.folds * FOLD * DEGREE
+        per_query = columns + DEGREE * (self.chunks + 1) + self.folds * (FOLD - 1) * DEGREE
         paths = 2 * bits + sum(bits - 3 * layer for layer in range(1, self.folds + 1))
         head = 6 + (2 + self.folds) * DIGEST + 8
         return head + 4 * sent + queries * (4 * per_query + DIGEST * (2 + paths))
@@ -269,7 +269,7 @@ class Statement:
         contract, parameters = self.contract, self.parameters
         publics = [*self.chains.words, *self.limbs]
         transcript = Transcript()
-        transcript.absorb("protocol", b"zkmeter proof 2")
+        transcript.absorb("protocol", b"zkmeter proof 3")
         transcript.absorb("parameter set", parameters.name.encode())
         sizes = (
             parameters.blowup,

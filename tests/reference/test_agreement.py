@@ -52,6 +52,16 @@ def test_both_know_the_largest_proof(number: int) -> None:
         assert (kernel_answer(padded), reference_answer(padded)) == (reason, reason)
 
 
+def test_the_cases_have_no_layer_one_and_two() -> None:
+    """Every way in which the low-degree test ends is compared."""
+    folds = set()
+    for number in range(len(CASES)):
+        claim = claim_of(number)
+        contract, state = contract_of(claim), state_of(claim)
+        folds.add(Statement.of(contract, claim.checkpoints, claim.totals, state).folds)
+    assert folds == {0, 1, 2}
+
+
 def compare(count: int, seed: int) -> Counter[str]:
     """So many mutated claims; what both said, by reason. Fails on the first disagreement.
 

@@ -36,7 +36,7 @@ from tests.reference.hashing import (
 from tests.reference.statement import FOLD, Statement
 
 TAG = b"ZKMp"
-VERSION = 2
+VERSION = 3
 
 
 class Reader:
@@ -70,12 +70,12 @@ class Reader:
         return [taken[DIGEST * i : DIGEST * (i + 1)] for i in range(count)]
 
     def openings(
-        self, root: bytes, indices: Sequence[int], leaves: int, words: int, *, salted: bool
+        self, root: bytes, indices: Sequence[int], leaves: int, words: int
     ) -> dict[int, tuple[int, ...]] | None:
         """Leaves by index; None where the path does not lead to the root."""
         taken = self.words(words * len(indices))
         opened = {index: taken[words * i : words * (i + 1)] for i, index in enumerate(indices)}
-        salts = self.digests(len(indices)) if salted else [b""] * len(indices)
+        salts = self.digests(len(indices))
         proof = self.digests(multiproof_length(indices, leaves))
         hashed = {
             index: leaf(bytes_of(opened[index]), salt)
@@ -184,26 +184,28 @@ def check_layers(
     expected: dict[int, Extension],
     final: Sequence[Extension],
 ) -> None:
-    """Every FRI layer: openings, then the values that the layer before leads to."""
+    """Every FRI layer: its leaves around the values that the layer before leads to."""
     log2 = domain.bit_length() - 1
     offset = GENERATOR
-    reason = "PROOF_DEEP"
     for root, beta in layers:
         leaves = (1 << log2) // FOLD
         indices = sorted({index % leaves for index in expected})
-        opened = reader.openings(root, indices, leaves, FOLD * DEGREE, salted=False)
-        if opened is None:
+        places = [first + turn * leaves for first in indices for turn in range(FOLD)]
+        unknown = [place for place in places if place not in expected]
+        layer = expected | dict(zip(unknown, reader.extensions(len(unknown)), strict=True))
+        values = {
+            first: [layer[first + turn * leaves] for turn in range(FOLD)] for first in indices
+        }
+        hashed = {index: leaf(extension_bytes(values[index]), b"") for index in indices}
+        path = reader.digests(multiproof_length(indices, leaves))
+        if multiproof_root(hashed, path, leaves) != root:
             raise Refusal("PROOF_FRI_PATH")
-        values = {index: as_extensions(words) for index, words in opened.items()}
-        for index, value in expected.items():
-            if values[index % leaves][index // leaves] != value:
-                raise Refusal(reason)
         generator = root_of_unity(log2)
         expected = {
             index: fold(values[index], offset * pow(generator, index, P) % P, beta)
             for index in indices
         }
-        offset, log2, reason = pow(offset, FOLD, P), log2 - 3, "PROOF_FRI_FOLD"
+        offset, log2 = pow(offset, FOLD, P), log2 - 3
     generator = root_of_unity(log2)
     for index, value in expected.items():
         if evaluate(final, offset * pow(generator, index, P) % P) != value:
@@ -285,11 +287,11 @@ def open_queries(
     """Both trees at the queried points; the DEEP combination there, by index."""
     size, bits = statement.domain, statement.domain.bit_length() - 1
     queries = sorted(set(transcript.indices("queries", statement.parameters.queries, bits)))
-    trace = reader.openings(roots[0], queries, size, deep.columns, salted=True)
+    trace = reader.openings(roots[0], queries, size, deep.columns)
     if trace is None:
         raise Refusal("PROOF_TRACE_PATH")
     quotient_words = DEGREE * (statement.chunks + 1)
-    quotients = reader.openings(roots[1], queries, size, quotient_words, salted=True)
+    quotients = reader.openings(roots[1], queries, size, quotient_words)
     if quotients is None:
         raise Refusal("PROOF_QUOTIENT_PATH")
     generator = root_of_unity(bits)

@@ -26,13 +26,13 @@ SEED = 5
 
 
 def case_of(parameter_set: str) -> Case:
-    """A small contract with one outcome of each kind, in one epoch of four windows."""
+    """A contract with one outcome of each kind, in one epoch of four windows: one FRI layer."""
     return Case(
         f"proof fixture, {parameter_set}",
         parameter_set,
         (channel("t", 14, "1/100", "-40"),),
         ("sum(t * dt_ms) / 3600000", "count(t >= 21.5)", "sum(t)"),
-        (0, 13, 8, 30),
+        (0, 1300, 8, 3000),
         period_ms=60_000,
     )
 

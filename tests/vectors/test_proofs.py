@@ -24,6 +24,7 @@ def test_a_committed_proof_still_verifies(name: str) -> None:
         "`make vectors`, then commit tests/vectors/proofs"
     )
     claim = claim_of(name)
+    assert claim.case.parameters.fold_count(10) == 1  # what its rows take
     assert kernel_answer(claim) == ACCEPTED, (
         f"{path_of(name).name} was made for {header(name)['protocol']!r}, version "
         f"{header(name)['proof_version']}, and no longer verifies: raise the version"

@@ -34,7 +34,7 @@ from prover.commit import LayerCommitment, commit_layer
 from prover.kernels.blake2s import tree_levels
 from prover.kernels.polynomial import fold_coefficients
 from prover.randomness import random_elements
-from verifier.kernel.fri import layer_points, layer_shift
+from verifier.kernel.fri import evaluate_final, layer_points, layer_shift
 from verifier.kernel.merkle import as_words, leaf_digest, sibling_positions
 from verifier.kernel.proof import PROOF_TAG, PROOF_VERSION, Shape
 from verifier.kernel.transcript import Transcript
@@ -205,10 +205,8 @@ def simulate(circuit: Circuit, shape: Shape, statement: Statement) -> tuple[byte
         (now, sent, at_z),
     )
     layers, final = _fold(shape, deep, challenges.betas)
-    leaves = domain // shape.parameters.fold
-    for k, index in enumerate(opened):
-        leaf = layers[0].leaves[index % leaves].reshape(-1, DEGREE).astype(np.uint64)
-        parts[k, -1] = subtract(leaf[index // leaves], rest[k])
+    for k, value in enumerate(evaluate_final(deep.astype(np.uint64), points)):
+        parts[k, -1] = subtract(value, rest[k])
     # 5. Trees around what is opened.
     trace_root, trace_opening = _opening(trace_rows.astype(np.uint32), opened, domain)
     quotient_rows = parts.reshape(len(opened), -1).astype(np.uint32)
@@ -217,10 +215,9 @@ def simulate(circuit: Circuit, shape: Shape, statement: Statement) -> tuple[byte
     out += [_bytes(now), _bytes(sent), _bytes(at_z), *(layer.root for layer in layers)]
     out += [_bytes(final), bytes(8), trace_opening, quotient_opening]
     indices = opened
-    for number, layer in enumerate(layers):
-        count = 1 << (shape.log2_layer(number) - shape.log2_fold)
-        indices = sorted({i % count for i in indices})
+    for layer in layers:
         out.append(layer.open(indices))
+        indices = sorted({i % len(layer.leaves) for i in indices})
     return b"".join(out), challenges
 
 

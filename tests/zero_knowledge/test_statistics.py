@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from tests.support import World
 from tests.zero_knowledge.logs import Log, carrying_pair, plain_log, plain_pair
 from verifier.kernel import verify as kernel
 from verifier.kernel.parameters import ParameterSet
-from verifier.kernel.proof import Openings
+from verifier.kernel.proof import Openings, read_openings
 
 Opened = Callable[[Log], dict[int, NDArray[np.uint64]]]
 BINS = 64
@@ -42,20 +43,20 @@ def pair(request: pytest.FixtureRequest, world: World, parameters: ParameterSet)
 def opened(monkeypatch: pytest.MonkeyPatch) -> Opened:
     """Prove, verify, and return the opened trace rows by index."""
     captured: list[Openings] = []
-    original = kernel._open
+    original = read_openings
 
-    def capture(*args: object, **kwargs: object) -> Openings:
-        out = original(*args, **kwargs)  # type: ignore[arg-type]
+    def capture(*args: Any) -> Openings:
+        out = original(*args)
         captured.append(out)
         return out
 
-    monkeypatch.setattr(kernel, "_open", capture)
+    monkeypatch.setattr(kernel, "read_openings", capture)
 
     def run(log: Log) -> dict[int, NDArray[np.uint64]]:
         captured.clear()
         kernel.verify(log.circuit, log.parameters, log.statement, log.prove(), 120)
         trace = captured[0]
-        return dict(zip(trace.indices, trace.values, strict=True))
+        return dict(zip(trace.indices.tolist(), trace.values, strict=True))
 
     return run
 

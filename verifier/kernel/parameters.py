@@ -18,7 +18,7 @@ class ParameterSet:
     ``blowup``: evaluation domain over trace length (the rate is its inverse); ``queries``: FRI
     queries, drawn with replacement; ``grinding_bits``: proof of work before the query indices;
     ``fold``: domain shrinkage per FRI round; ``final_domain``: folding stops at a domain of at
-    most this many points, whose polynomial is sent in the clear.
+    most this many points, whose polynomial is sent in the clear (without a fold if it is short).
     """
 
     name: str
@@ -69,7 +69,8 @@ class ParameterSet:
         return (1 << log2_rows) // shrinkage
 
 
-STANDARD = ParameterSet(name="standard", blowup=8, queries=68, grinding_bits=20, final_domain=256)
-COMPACT = ParameterSet(name="compact", blowup=16, queries=51, grinding_bits=20, final_domain=256)
-FAST = ParameterSet(name="fast", blowup=4, queries=102, grinding_bits=20, final_domain=256)
+# 512 coefficients at most: one more fold would take more bytes, of leaves and paths
+STANDARD = ParameterSet(name="standard", blowup=8, queries=68, grinding_bits=20, final_domain=4096)
+COMPACT = ParameterSet(name="compact", blowup=16, queries=51, grinding_bits=20, final_domain=8192)
+FAST = ParameterSet(name="fast", blowup=4, queries=102, grinding_bits=20, final_domain=2048)
 PARAMETER_SETS: dict[str, ParameterSet] = {s.name: s for s in (STANDARD, COMPACT, FAST)}

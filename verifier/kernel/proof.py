@@ -4,7 +4,7 @@ There are no length fields, so there is one encoding; parsing is total and bound
 the verifier computes. Order: tag and version; trace root; quotient root; column values at z; values
 at gz of the columns that a constraint reads on the next row; chunk values at z; FRI roots; final
 polynomial; nonce; trace openings (rows, salts, siblings); quotient openings (rows, salts,
-siblings); per FRI layer its leaves and siblings.
+siblings); per FRI layer what of its leaves does not follow from the layer before, and siblings.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from circuits.errors import Reason, Rejected
 from circuits.field import DEGREE, Array, P
@@ -20,7 +21,7 @@ from verifier.kernel.merkle import DIGEST_BYTES, SALT_BYTES, sibling_count
 from verifier.kernel.parameters import ParameterSet
 
 PROOF_TAG = b"ZKMp"
-PROOF_VERSION = 2
+PROOF_VERSION = 3
 NONCE_BYTES = 8
 
 
@@ -79,7 +80,7 @@ class Shape:
         head = len(PROOF_TAG) + 2 + (2 + self.folds) * DIGEST_BYTES + NONCE_BYTES
         values = self.columns + len(self.next_columns) + self.chunks + self.final_coefficients
         opened = q * (self.columns + self.quotient_columns)
-        opened += q * self.folds * self.parameters.fold * DEGREE
+        opened += q * self.folds * (self.parameters.fold - 1) * DEGREE
         paths = 2 * self.log2_domain + sum(
             self.log2_layer(k) - self.log2_fold for k in range(self.folds)
         )
@@ -127,19 +128,44 @@ class Reader:
 
 @dataclass(frozen=True)
 class Openings:
-    """Opened leaves of one tree at ascending distinct indices; ``salts`` is empty without salt."""
+    """Leaves (n, words) of one tree at n ascending distinct indices; an FRI layer has no salts."""
 
-    indices: list[int]
+    indices: NDArray[np.int64]
     values: Array
     salts: list[bytes]
     siblings: list[bytes]
 
 
 def read_openings(
-    reader: Reader, indices: list[int], log2_leaves: int, words: int, *, salted: bool
+    reader: Reader, indices: NDArray[np.int64], log2_leaves: int, words: int
 ) -> Openings:
-    """Read the leaves at ``indices`` (ascending, distinct) and their multi-proof."""
+    """Read the salted leaves at ``indices`` (ascending, distinct) and their multi-proof."""
     values = reader.elements(len(indices), words)
-    salts = reader.pieces(len(indices), SALT_BYTES) if salted else []
-    siblings = reader.pieces(sibling_count(log2_leaves, indices), DIGEST_BYTES)
+    salts = reader.pieces(len(indices), SALT_BYTES)
+    siblings = reader.pieces(sibling_count(log2_leaves, indices.tolist()), DIGEST_BYTES)
     return Openings(indices, values, salts, siblings)
+
+
+def read_layer(
+    reader: Reader, indices: NDArray[np.int64], values: Array, log2_leaves: int, fold: int
+) -> Openings:
+    """Leaves of an FRI layer with ``values`` (n, 6) at ``indices`` (ascending, distinct).
+
+    Only what else they hold is read, leaf by leaf, and the multi-proof.
+    """
+    places = indices & ((1 << log2_leaves) - 1)
+    opened = distinct(places)
+    leaves = np.zeros((len(opened), fold, DEGREE), dtype=np.uint64)
+    unknown = np.ones(leaves.shape[:2], dtype=np.bool_)
+    at = np.searchsorted(opened, places), indices >> log2_leaves
+    leaves[at], unknown[at] = values, False
+    leaves[unknown] = reader.elements(int(unknown.sum()), DEGREE)
+    siblings = reader.pieces(sibling_count(log2_leaves, opened.tolist()), DIGEST_BYTES)
+    return Openings(opened, leaves.reshape(len(opened), fold * DEGREE), [], siblings)
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Ascending, each once; ``np.unique`` would load masked arrays at every start."""
+    ordered = np.sort(values)
+    once: NDArray[np.int64] = ordered[np.diff(ordered, prepend=-1) != 0]
+    return once

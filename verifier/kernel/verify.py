@@ -47,12 +47,14 @@ from verifier.kernel.proof import (
     Openings,
     Reader,
     Shape,
+    distinct,
+    read_layer,
     read_openings,
 )
 from verifier.kernel.soundness import proven_bits
 from verifier.kernel.transcript import Transcript, grinding_ok
 
-PROTOCOL = b"zkmeter proof 2"
+PROTOCOL = b"zkmeter proof 3"
 _P = np.uint64(P)
 _SELECTOR_CHUNK = 1 << 12  # rows inverted at once: bounds memory for claims of many windows
 
@@ -174,18 +176,11 @@ def verify(
     queries = transcript.indices("queries", parameters.queries, shape.log2_domain)
 
     # 8. Open trace and quotient at the queried points.
-    opened = _distinct(queries)
-    trace_rows = _open(
-        reader, opened, shape.log2_domain, shape.columns, trace_root, Reason.PROOF_TRACE_PATH
-    )
-    quotient_rows = _open(
-        reader,
-        opened,
-        shape.log2_domain,
-        shape.quotient_columns,
-        quotient_root,
-        Reason.PROOF_QUOTIENT_PATH,
-    )
+    opened = distinct(queries)
+    trace_rows = read_openings(reader, opened, shape.log2_domain, shape.columns)
+    _check_paths(trace_rows, shape.log2_domain, trace_root, Reason.PROOF_TRACE_PATH)
+    quotient_rows = read_openings(reader, opened, shape.log2_domain, shape.quotient_columns)
+    _check_paths(quotient_rows, shape.log2_domain, quotient_root, Reason.PROOF_QUOTIENT_PATH)
     points = layer_points(0, parameters.fold, shape.log2_domain, opened)
     expected = _deep_values(
         shape, z, gamma, points, (trace_rows.values, quotient_rows.values), (now, following, chunks)
@@ -247,7 +242,7 @@ def selectors_at(
     """
     chosen = [layout.selector(name) for name in names]
     # many selectors share rows (every interval of the day is some closing rows): each row once
-    rows = _distinct(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
+    rows = distinct(np.concatenate([*chosen, np.zeros(0, dtype=np.int64)]))
     weighted = np.zeros((len(rows), DEGREE), dtype=np.uint64)
     for start in range(0, len(rows), _SELECTOR_CHUNK):
         points = root_powers(log2_rows, rows[start : start + _SELECTOR_CHUNK])
@@ -261,31 +256,14 @@ def selectors_at(
     return extension_multiply(out, scale)
 
 
-def _distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ascending, each once; ``np.unique`` would load masked arrays at every start."""
-    ordered = np.sort(values)
-    distinct: NDArray[np.int64] = ordered[np.diff(ordered, prepend=-1) != 0]
-    return distinct
-
-
-def _open(
-    reader: Reader,
-    indices: NDArray[np.int64],
-    log2_leaves: int,
-    words: int,
-    root: bytes,
-    reason: Reason,
-    *,
-    salted: bool = True,
-) -> Openings:
-    """Read openings and check them against ``root``."""
-    opened = read_openings(reader, [int(i) for i in indices], log2_leaves, words, salted=salted)
+def _check_paths(opened: Openings, log2_leaves: int, root: bytes, reason: Reason) -> None:
+    """The opened leaves must lie under ``root``."""
     rows = [as_words(row) for row in opened.values.astype(np.uint32)]
     salts = opened.salts or [b""] * len(rows)
     leaves = [leaf_digest(row, salt) for row, salt in zip(rows, salts, strict=True)]
-    if root_from_multiproof(log2_leaves, opened.indices, leaves, opened.siblings) != root:
+    indices = opened.indices.tolist()
+    if root_from_multiproof(log2_leaves, indices, leaves, opened.siblings) != root:
         raise Rejected(reason, "opened leaves do not lie under the committed root")
-    return opened
 
 
 def _deep_values(
@@ -334,23 +312,22 @@ def _check_layers(
     indices: NDArray[np.int64],
     values: Array,
 ) -> None:
-    """Values at ``indices`` of layer 0 must lie in the opened leaves, fold by fold."""
+    """Values at ``indices`` must lie in layer 0, and their folds in the next, to the last one.
+
+    No layer sends them: its leaves, with these values in their places, must lie under its root.
+    """
     roots, betas, final = commitments
     fold = shape.parameters.fold
     for layer, (root, beta) in enumerate(zip(roots, betas, strict=True)):
         log2_leaves = shape.log2_layer(layer) - shape.log2_fold
-        leaf_indices = indices & ((1 << log2_leaves) - 1)
-        distinct = _distinct(leaf_indices)
-        place = np.searchsorted(distinct, leaf_indices)
-        opened = _open(
-            reader, distinct, log2_leaves, fold * DEGREE, root, Reason.PROOF_FRI_PATH, salted=False
-        )
-        leaves = opened.values.reshape(len(distinct), fold, DEGREE)
-        if not np.array_equal(leaves[place, indices >> log2_leaves], values):
-            reason = Reason.PROOF_FRI_FOLD if layer else Reason.PROOF_DEEP
-            raise Rejected(reason, f"layer {layer} disagrees with what it was made from")
-        points = layer_points(layer, fold, shape.log2_layer(layer), distinct)
-        indices, values = distinct, fold_leaves(leaves, points, beta)
+        opened = read_layer(reader, indices, values, log2_leaves, fold)
+        _check_paths(opened, log2_leaves, root, Reason.PROOF_FRI_PATH)
+        indices = opened.indices
+        points = layer_points(layer, fold, shape.log2_layer(layer), indices)
+        leaves = opened.values.reshape(len(indices), fold, DEGREE)
+        values = fold_leaves(leaves, points, beta)
     points = layer_points(shape.folds, fold, shape.log2_layer(shape.folds), indices)
     if not np.array_equal(evaluate_final(final, points), values):
-        raise Rejected(Reason.PROOF_FRI_FINAL, "the final polynomial disagrees with the last layer")
+        raise Rejected(
+            Reason.PROOF_FRI_FINAL, "the final polynomial disagrees with what it was made from"
+        )
