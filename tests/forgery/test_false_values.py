@@ -77,7 +77,9 @@ def test_the_combination_of_false_values_has_poles(made: Made, name: str) -> Non
 @pytest.mark.parametrize("false", [FIRST, ROUND], ids=["at gz", "at z alone"])
 def test_poles_with_more_layers(folded: Made, false: Value) -> None:
     forged = saying(folded, false, SECOND, Layer.POLES)
-    assert forged.reason() is Reason.PROOF_FRI_PATH
+    refusal = forged.refusal()
+    assert refusal.reason is Reason.PROOF_FRI_PATH
+    assert refusal.detail.startswith("layer 1: ")
 
 
 @pytest.mark.parametrize("layer", Layer)

@@ -54,7 +54,10 @@ LONG = {
 LONG_SECONDS = 600  # a campaign that is not done by then ends; the total is still asserted
 LONG_TOTAL = 1_000_000
 # outcomes that the corpus must reach, besides valid input: the deepest that edits can get to
-PROOF_LATE = {Reason.PROOF_CONSTRAINTS, Reason.PROOF_TRACE_PATH, Reason.PROOF_QUOTIENT_PATH}
+PROOF_LATE = {
+    *(Reason.PROOF_CONSTRAINTS, Reason.PROOF_TRACE_PATH, Reason.PROOF_QUOTIENT_PATH),
+    Reason.PROOF_FRI_PATH,
+}
 ACCEPT_DEEP = {
     *(Reason.CONTRACT_INACTIVE, Reason.OPERATOR_SIGNATURE, Reason.DEVICE_UNKNOWN),
     *(Reason.DEVICE_REVOKED, Reason.DEVICE_FROZEN, Reason.CHECKPOINT_SCHEMA),

@@ -27,6 +27,12 @@ def made(parameters: ParameterSet) -> Made:
     return make(PUMP, PUMP_FORMULAS, [9, 0, 4], parameters=with_layers(parameters))
 
 
+@pytest.fixture(params=["no layer", "layers"])
+def either(request: pytest.FixtureRequest, short: Made, made: Made) -> Made:
+    """``short`` and ``made``."""
+    return short if request.param == "no layer" else made
+
+
 @pytest.fixture(scope="session")
 def folded(parameters: ParameterSet) -> Made:
     """Two FRI layers whatever the set: 2,500 readings of a meter."""

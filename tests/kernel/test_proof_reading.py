@@ -92,8 +92,8 @@ def test_a_layer_is_read_around_what_is_known() -> None:
     )
 
 
-def test_a_valid_proof_has_no_gap(made: Made, folded: Made) -> None:
-    for each in (made, folded):
+def test_a_valid_proof_has_no_gap(short: Made, made: Made, folded: Made) -> None:
+    for each in (short, made, folded):
         spans = pieces(each)
         assert spans[0].start == 0
         assert spans[-1].end == len(each.proof)

@@ -76,14 +76,14 @@ def test_another_tag_or_version(made: Made, position: int) -> None:
 
 @pytest.mark.reason(Reason.PROOF_SIZE)
 @pytest.mark.parametrize("kept", [0, 5, 6, 37, 38, 1000, -32, -1])
-def test_a_proof_that_ends_early(made: Made, kept: int) -> None:
-    assert made.with_proof(made.proof[:kept]).reason() is Reason.PROOF_SIZE
+def test_a_proof_that_ends_early(either: Made, kept: int) -> None:
+    assert either.with_proof(either.proof[:kept]).reason() is Reason.PROOF_SIZE
 
 
 @pytest.mark.reason(Reason.PROOF_SIZE)
 @pytest.mark.parametrize("tail", [b"\0", bytes(32)])
-def test_bytes_after_the_proof(made: Made, tail: bytes) -> None:
-    assert made.with_proof(made.proof + tail).reason() is Reason.PROOF_SIZE
+def test_bytes_after_the_proof(either: Made, tail: bytes) -> None:
+    assert either.with_proof(either.proof + tail).reason() is Reason.PROOF_SIZE
 
 
 @pytest.mark.reason(Reason.PROOF_SIZE)
@@ -102,18 +102,19 @@ def test_the_size_bound_covers_honest_proofs(short: Made, made: Made, folded: Ma
 @pytest.mark.reason(Reason.PROOF_FIELD_ELEMENT)
 @pytest.mark.parametrize("name", ["at z", "at gz", "chunks at z", "final polynomial", "trace rows",
                                   "quotient rows", "layer 0 rows"])  # fmt: skip
-def test_a_second_encoding_of_the_same_element(made: Made, name: str) -> None:
+def test_a_second_encoding_of_the_same_element(short: Made, made: Made, name: str) -> None:
     # v and v + p are one field element; only v is canonical
-    found = piece(made, name)
-    position = next(
-        at for at in range(found.start, found.end, 4) if word_at(made.proof, at) < 2**32 - P
-    )
-    value = word_at(made.proof, position)
-    forged = with_word(made.proof, position, value + P)
-    assert made.with_proof(forged).reason() is Reason.PROOF_FIELD_ELEMENT
-    # p itself, in the last word of the piece
-    forged = with_word(made.proof, found.end - 4, P)
-    assert made.with_proof(forged).reason() is Reason.PROOF_FIELD_ELEMENT
+    for each in (made,) if name.startswith("layer") else (short, made):
+        found = piece(each, name)
+        position = next(
+            at for at in range(found.start, found.end, 4) if word_at(each.proof, at) < 2**32 - P
+        )
+        value = word_at(each.proof, position)
+        forged = with_word(each.proof, position, value + P)
+        assert each.with_proof(forged).reason() is Reason.PROOF_FIELD_ELEMENT
+        # p itself, in the last word of the piece
+        forged = with_word(each.proof, found.end - 4, P)
+        assert each.with_proof(forged).reason() is Reason.PROOF_FIELD_ELEMENT
 
 
 @pytest.mark.reason(Reason.PROOF_GRINDING)
@@ -183,7 +184,9 @@ def test_a_first_layer_that_is_not_the_combination(short: Made, made: Made) -> N
 
 @pytest.mark.reason(Reason.PROOF_FRI_PATH)
 def test_a_second_layer_that_is_not_the_fold_of_the_first(folded: Made) -> None:
-    assert lying(folded, shift_fold(0)).reason() is Reason.PROOF_FRI_PATH
+    refusal = lying(folded, shift_fold(0)).refusal()
+    assert refusal.reason is Reason.PROOF_FRI_PATH
+    assert refusal.detail.startswith("layer 1: ")
 
 
 @pytest.mark.reason(Reason.PROOF_FRI_FINAL)
@@ -228,27 +231,28 @@ def test_a_forged_chunk_of_a_true_statement_is_the_true_chunk(made: Made) -> Non
 # nothing but reasons
 
 
-def test_flipping_any_piece_is_refused(folded: Made) -> None:
+def test_flipping_any_piece_is_refused(short: Made, folded: Made) -> None:
     # a bit of each piece in turn: roots, values, salts, siblings, every layer
     random = np.random.default_rng(7)
-    seen: set[str] = set()
-    for found in pieces(folded):
-        if found.name in seen and random.random() > 0.02:
-            continue
-        seen.add(found.name)
-        position = int(random.integers(found.start, found.end))
-        mask = 1 << int(random.integers(0, 8))
-        refusal = folded.with_proof(flipped(folded.proof, position, mask)).reason()
-        assert refusal.name.startswith("PROOF_")
-    assert len(seen) == 10 + 3 + 3 + 2 * 2
+    for each, names in ((short, 9 + 3 + 3), (folded, 10 + 3 + 3 + 2 * 2)):
+        seen: set[str] = set()
+        for found in pieces(each):
+            if found.name in seen and random.random() > 0.02:
+                continue
+            seen.add(found.name)
+            position = int(random.integers(found.start, found.end))
+            mask = 1 << int(random.integers(0, 8))
+            refusal = each.with_proof(flipped(each.proof, position, mask)).reason()
+            assert refusal.name.startswith("PROOF_")
+        assert len(seen) == names
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_flips_truncations_and_splices(made: Made, seed: int) -> None:
+def test_random_flips_truncations_and_splices(either: Made, seed: int) -> None:
     random = np.random.default_rng(seed)
     for _ in range(40):
         kind = int(random.integers(0, 4))
-        data = bytearray(made.proof)
+        data = bytearray(either.proof)
         at = int(random.integers(0, len(data)))
         if kind == 0:
             data[at] ^= 1 << int(random.integers(0, 8))
@@ -261,18 +265,18 @@ def test_random_flips_truncations_and_splices(made: Made, seed: int) -> None:
             if data[at : at + 32] == data[other : other + 32]:
                 continue
             data[at : at + 32] = data[other : other + 32]
-        assert made.with_proof(bytes(data)).reason().name.startswith("PROOF_")
+        assert either.with_proof(bytes(data)).reason().name.startswith("PROOF_")
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_bytes(made: Made, seed: int) -> None:
+def test_random_bytes(either: Made, seed: int) -> None:
     random = np.random.default_rng(seed)
-    for size in (0, 1, 6, 100, 5000, made.shape.maximum_bytes):
-        assert made.with_proof(random.bytes(size)).reason().name.startswith("PROOF_")
-        headed = (made.proof[:6] + random.bytes(size))[: made.shape.maximum_bytes]
-        assert made.with_proof(headed).reason().name.startswith("PROOF_")
-    zeros = made.proof[:6] + bytes(len(made.proof) - 6)
-    assert made.with_proof(zeros).reason() is Reason.PROOF_CONSTRAINTS
+    for size in (0, 1, 6, 100, 5000, either.shape.maximum_bytes):
+        assert either.with_proof(random.bytes(size)).reason().name.startswith("PROOF_")
+        headed = (either.proof[:6] + random.bytes(size))[: either.shape.maximum_bytes]
+        assert either.with_proof(headed).reason().name.startswith("PROOF_")
+    zeros = either.proof[:6] + bytes(len(either.proof) - 6)
+    assert either.with_proof(zeros).reason() is Reason.PROOF_CONSTRAINTS
 
 
 @pytest.mark.parametrize("what", ["terms", "device", "chain", "time", "index", "salt order"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kernel.proofs import with_layers
 from verifier.kernel.parameters import PARAMETER_SETS, ParameterSet
 from verifier.kernel.soundness import Levels, circuit_levels, proven_bits, soundness_levels
 
@@ -61,6 +63,17 @@ def test_levels_move_the_right_way() -> None:
     base = bits()
     assert bits(queries=55) > base
     assert bits(grinding_bits=19) == pytest.approx(base - 1)
+
+
+def test_fewer_folds_change_the_levels_of_the_folds_alone(parameters: ParameterSet) -> None:
+    """The known answers have a fold or more; a trace without any has their other levels."""
+    for log2_rows in (8, 12, 17):
+        sizes = log2_rows, COLUMNS, CONSTRAINTS, MAX_DEGREE
+        more = circuit_levels(with_layers(parameters), *sizes)
+        for regime, levels in circuit_levels(parameters, *sizes).items():
+            folds = parameters.fold_count(log2_rows)
+            assert len(levels.commit) == folds < len(more[regime].commit)
+            assert levels == replace(more[regime], commit=more[regime].commit[:folds])
 
 
 def test_union_bound_is_below_the_minimum(parameters: ParameterSet) -> None:

@@ -23,7 +23,7 @@ from circuits.statement import Statement
 from prover import prove as prove_module
 from prover import witness as witness_module
 from prover.bench import bench_statement, run_bench
-from prover.deep import evaluate_some
+from prover.deep import deep_polynomial, evaluate_some
 from prover.kernels.blake2s import grind
 from prover.kernels.montgomery import Words
 from prover.kernels.polynomial import evaluate_columns
@@ -39,6 +39,7 @@ from tests.kernel.proofs import (
     Made,
     as_windows,
     make,
+    piece,
     pieces,
 )
 from verifier.kernel.parameters import STANDARD
@@ -289,14 +290,52 @@ def test_random_rows_and_masks_are_where_they_belong(
     ]
 
 
-def test_masked_chunks_still_add_up() -> None:
+def test_the_mask_that_was_drawn_covers_the_whole_combination(
+    pump: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a short trace's combination goes out as it is: all that hides it is the mask, coefficient by
+    # coefficient
+    drawn: list[Words] = []
+    combined: list[Words] = []
+
+    def watched(*shape: int) -> Words:
+        drawn.append(random_elements(*shape))
+        return drawn[-1]
+
+    def combine(*arguments: Any) -> Words:
+        combined.append(deep_polynomial(*[*arguments[:-1], np.zeros_like(arguments[-1])]))
+        return deep_polynomial(*arguments)
+
+    monkeypatch.setattr(prove_module, "random_elements", watched)
+    monkeypatch.setattr(prove_module, "deep_polynomial", combine)
+    proof = prove(pump.circuit, STANDARD, pump.statement, pump.windows)
+    made = pump.with_proof(proof)
+    sent = piece(made, "final polynomial")
+    mask, bare = drawn[-1].astype(np.uint64), combined[0].astype(np.uint64)
+    assert made.shape.folds == 0
+    assert mask.shape == (pump.shape.rows, 6)
+    expected = ((bare + mask) % np.uint64(P)).astype("<u4").tobytes()
+    assert proof[sent.start : sent.end] == expected
+
+
+def test_masked_chunks_still_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Words] = []
+
+    def watched(*sizes: int) -> Words:
+        drawn.append(random_elements(*sizes))
+        return drawn[-1]
+
     # sum X^(k (N - t)) chunk_k must be the quotient, whatever the masks
     shape = make(PUMP, ("sum(flow)",), [1]).shape
+    monkeypatch.setattr(prove_module, "random_elements", watched)
     size = shape.rows - STANDARD.chunk_mask
     random = np.random.default_rng(1)
     quotient = random.integers(0, 2**30, (4 * shape.rows, 6), dtype=np.uint32)
     quotient[shape.chunks * size :] = 0
     parts = prove_module._masked_chunks(shape, quotient)
+    chunk_masks, mask = drawn
+    assert np.array_equal(parts[: shape.chunks - 1, size:], chunk_masks)
+    assert np.array_equal(parts[-1], mask)
     total = np.zeros((shape.chunks * size + shape.rows, 6), dtype=np.uint64)
     for k, part in enumerate(parts[:-1]):
         total[k * size : k * size + shape.rows] += part

@@ -38,7 +38,7 @@ def flipped_in_header(random: Random, claim: Claim, other: Claim) -> Claim:
 
 
 def flipped_near_end(random: Random, claim: Claim, other: Claim) -> Claim:
-    """One bit of the last layers' openings."""
+    """One bit of the last openings."""
     return _flip(random, claim, max(0, len(claim.proof) - 6000), len(claim.proof))
 
 

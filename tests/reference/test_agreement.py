@@ -10,6 +10,9 @@ from random import Random
 
 import pytest
 
+from prover.kernels.montgomery import Words
+from tests.forgery.dishonest import final_polynomial
+from tests.kernel.malicious import Patch, shift_deep_polynomial, shift_fold
 from tests.reference.cases import (
     ACCEPTED,
     Claim,
@@ -52,14 +55,39 @@ def test_both_know_the_largest_proof(number: int) -> None:
         assert (kernel_answer(padded), reference_answer(padded)) == (reason, reason)
 
 
+def folds_of(claim: Claim) -> int:
+    """How many FRI layers a claim's proof has."""
+    contract, state = contract_of(claim), state_of(claim)
+    return Statement.of(contract, claim.checkpoints, claim.totals, state).folds
+
+
 def test_the_cases_have_no_layer_one_and_two() -> None:
-    """Every way in which the low-degree test ends is compared."""
-    folds = set()
-    for number in range(len(CASES)):
-        claim = claim_of(number)
-        contract, state = contract_of(claim), state_of(claim)
-        folds.add(Statement.of(contract, claim.checkpoints, claim.totals, state).folds)
-    assert folds == {0, 1, 2}
+    """Every way in which the low-degree test goes is compared."""
+    assert {folds_of(claim_of(number)) for number in range(len(CASES))} == {0, 1, 2}
+
+
+@pytest.mark.parametrize("folds", range(3))
+def test_lies_that_only_the_low_degree_test_sees(folds: int) -> None:
+    """Honest about the consequences of one lie, so that no earlier check stands in the way."""
+    path, final = "PROOF_FRI_PATH", "PROOF_FRI_FINAL"
+    lies: list[tuple[Patch, str]] = [
+        (shift_deep_polynomial, path if folds else final),
+        (final_polynomial(without_last), final),
+    ]
+    lies += [(shift_fold(k), path if k < folds - 1 else final) for k in range(folds)]
+    case = next(claim_of(n).case for n in range(len(CASES)) if folds_of(claim_of(n)) == folds)
+    for lie, reason in lies:
+        with pytest.MonkeyPatch.context() as patch:
+            lie(patch)
+            claim = make_claim(case, seed=1)
+        assert (kernel_answer(claim), reference_answer(claim)) == (reason, reason)
+
+
+def without_last(polynomial: Words) -> Words:
+    """The highest coefficient left out, as many as before."""
+    out = polynomial.copy()
+    out[-1] = 0
+    return out
 
 
 def compare(count: int, seed: int) -> Counter[str]:

@@ -60,7 +60,7 @@ def test_proofs_are_checked_elsewhere_and_paid_once(
 
 @pytest.mark.parametrize(
     ("at", "reason"),
-    [(0, Reason.PROOF_VERSION), (10, Reason.PROOF_CONSTRAINTS), (-1, Reason.PROOF_FRI_PATH)],
+    [(0, Reason.PROOF_VERSION), (10, Reason.PROOF_CONSTRAINTS), (-1, Reason.PROOF_QUOTIENT_PATH)],
 )
 def test_a_refused_proof_keeps_its_reason(
     world: World, ledger: Ledger, client: VerifierClient, at: int, reason: Reason

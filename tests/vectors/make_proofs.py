@@ -1,5 +1,6 @@
-"""A valid proof per parameter set: ``python -m tests.vectors.make_proofs`` makes stale ones anew.
+"""Valid proofs: ``python -m tests.vectors.make_proofs`` makes stale ones anew.
 
+For each parameter set one with an FRI layer, and one of a trace so short that it has none.
 Proofs are randomised, so a file that still belongs to the current format, circuit and statement is
 left as it is; ``--force`` makes all of them anew.
 """
@@ -23,16 +24,18 @@ from verifier.kernel.verify import PROTOCOL
 FORMAT = 1
 TARGET = Path(__file__).with_name("proofs")
 SEED = 5
+SHORT = "-short"
+NAMES = tuple(name + length for name in PARAMETER_SETS for length in ("", SHORT))
 
 
-def case_of(parameter_set: str) -> Case:
-    """A contract with one outcome of each kind, in one epoch of four windows: one FRI layer."""
+def case_of(name: str) -> Case:
+    """A contract with one outcome of each kind, in one epoch of four windows."""
     return Case(
-        f"proof fixture, {parameter_set}",
-        parameter_set,
+        f"proof fixture, {name}",
+        name.removesuffix(SHORT),
         (channel("t", 14, "1/100", "-40"),),
         ("sum(t * dt_ms) / 3600000", "count(t >= 21.5)", "sum(t)"),
-        (0, 1300, 8, 3000),
+        (0, 13, 8, 30) if name.endswith(SHORT) else (0, 1300, 8, 3000),
         period_ms=60_000,
     )
 
@@ -42,14 +45,15 @@ def log_of(case: Case) -> SignedLog:
     return random_log(case.project_schema, case.counts, SEED)
 
 
-def path_of(parameter_set: str) -> Path:
-    """Where the fixture of a parameter set lies."""
-    return TARGET / f"{parameter_set}.json"
+def path_of(name: str) -> Path:
+    """Where a fixture lies."""
+    return TARGET / f"{name}.json"
 
 
-def header(parameter_set: str) -> dict[str, Any]:
+def header(name: str) -> dict[str, Any]:
     """What a fixture's proof was made for, computed anew: all of the file but the proof."""
-    case, parameters = case_of(parameter_set), PARAMETER_SETS[parameter_set]
+    case = case_of(name)
+    parameters = case.parameters
     statement = log_of(case).statement(case.circuit)
     return {
         "format": FORMAT,
@@ -79,18 +83,18 @@ def header(parameter_set: str) -> dict[str, Any]:
     }
 
 
-def read(parameter_set: str) -> tuple[dict[str, Any], bytes]:
+def read(name: str) -> tuple[dict[str, Any], bytes]:
     """A fixture's header and its proof."""
-    document = json.loads(path_of(parameter_set).read_text(encoding="utf-8"))
+    document = json.loads(path_of(name).read_text(encoding="utf-8"))
     proof = base64.b64decode(document.pop("proof"), validate=True)
     return document, proof
 
 
-def claim_of(parameter_set: str) -> Claim:
+def claim_of(name: str) -> Claim:
     """A fixture as both verifiers take it, everything from the file but the contract's case."""
-    document, proof = read(parameter_set)
+    document, proof = read(name)
     return Claim(
-        case_of(parameter_set),
+        case_of(name),
         tuple(bytes.fromhex(c) for c in document["statement"]["checkpoints"]),
         tuple(int(total) for total in document["statement"]["totals"]),
         proof,
@@ -98,25 +102,25 @@ def claim_of(parameter_set: str) -> Claim:
     )
 
 
-def stale(parameter_set: str) -> str | None:
+def stale(name: str) -> str | None:
     """Why a fixture must be made anew: what of it is out of date, or ``missing``."""
-    if not path_of(parameter_set).exists():
+    if not path_of(name).exists():
         return "missing"
-    found, _ = read(parameter_set)
-    wanted = header(parameter_set)
+    found, _ = read(name)
+    wanted = header(name)
     return next((k for k in [*wanted, *found] if wanted.get(k) != found.get(k)), None)
 
 
 def main(arguments: list[str]) -> None:
     """Make what is stale, or with ``--force`` everything."""
     TARGET.mkdir(exist_ok=True)
-    for name in PARAMETER_SETS:
+    for name in NAMES:
         if "--force" not in arguments and stale(name) is None:
             continue
         case = case_of(name)
         log = log_of(case)
         statement = log.statement(case.circuit)
-        proof = prove(case.circuit, PARAMETER_SETS[name], statement, as_windows(log))
+        proof = prove(case.circuit, case.parameters, statement, as_windows(log))
         document = header(name) | {"proof": base64.b64encode(proof).decode()}
         path_of(name).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 

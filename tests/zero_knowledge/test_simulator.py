@@ -10,6 +10,7 @@ import pytest
 from circuits.circuit import Circuit
 from circuits.errors import Reason, Rejected
 from circuits.statement import Statement
+from tests.kernel.proofs import with_layers
 from tests.support import World, carrying_world
 from tests.zero_knowledge.simulator import (
     Challenges,
@@ -40,9 +41,16 @@ class Subject:
         kernel.verify(self.circuit, self.parameters, self.statement, proof, 120)
 
 
+@pytest.fixture(params=["no layer", "layers"])
+def chosen(request: pytest.FixtureRequest, parameters: ParameterSet) -> ParameterSet:
+    """Every set as it is, and with FRI layers for these short traces."""
+    return parameters if request.param == "no layer" else with_layers(parameters)
+
+
 @pytest.fixture(params=["nothing carried", "state carried"])
-def subject(request: pytest.FixtureRequest, world: World, parameters: ParameterSet) -> Subject:
+def subject(request: pytest.FixtureRequest, world: World, chosen: ParameterSet) -> Subject:
     """A circuit and a true statement; with state, both of its commitments hide something."""
+    parameters = chosen
     if request.param == "nothing carried":
         return Subject(world.terms.circuit, world.first.statement, parameters)
     carrying = carrying_world()
@@ -60,6 +68,10 @@ def verify_under(
     monkeypatch.setattr(kernel, "Transcript", programmed(challenges))
     monkeypatch.setattr(kernel, "grinding_ok", lambda _state, _nonce, _bits: True)
     subject.verify(proof)
+
+
+def test_the_subjects_have_no_layer_or_some(subject: Subject) -> None:
+    assert (subject.shape.folds == 0) == (subject.parameters.final_domain != 256)
 
 
 def test_simulated_proof_is_accepted(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:

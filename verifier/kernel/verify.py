@@ -178,9 +178,11 @@ def verify(
     # 8. Open trace and quotient at the queried points.
     opened = distinct(queries)
     trace_rows = read_openings(reader, opened, shape.log2_domain, shape.columns)
-    _check_paths(trace_rows, shape.log2_domain, trace_root, Reason.PROOF_TRACE_PATH)
+    _check_paths(trace_rows, shape.log2_domain, trace_root, Reason.PROOF_TRACE_PATH, "trace")
     quotient_rows = read_openings(reader, opened, shape.log2_domain, shape.quotient_columns)
-    _check_paths(quotient_rows, shape.log2_domain, quotient_root, Reason.PROOF_QUOTIENT_PATH)
+    _check_paths(
+        quotient_rows, shape.log2_domain, quotient_root, Reason.PROOF_QUOTIENT_PATH, "quotient"
+    )
     points = layer_points(0, parameters.fold, shape.log2_domain, opened)
     expected = _deep_values(
         shape, z, gamma, points, (trace_rows.values, quotient_rows.values), (now, following, chunks)
@@ -256,14 +258,16 @@ def selectors_at(
     return extension_multiply(out, scale)
 
 
-def _check_paths(opened: Openings, log2_leaves: int, root: bytes, reason: Reason) -> None:
-    """The opened leaves must lie under ``root``."""
+def _check_paths(
+    opened: Openings, log2_leaves: int, root: bytes, reason: Reason, what: str
+) -> None:
+    """The opened leaves of ``what`` must lie under ``root``."""
     rows = [as_words(row) for row in opened.values.astype(np.uint32)]
     salts = opened.salts or [b""] * len(rows)
     leaves = [leaf_digest(row, salt) for row, salt in zip(rows, salts, strict=True)]
     indices = opened.indices.tolist()
     if root_from_multiproof(log2_leaves, indices, leaves, opened.siblings) != root:
-        raise Rejected(reason, "opened leaves do not lie under the committed root")
+        raise Rejected(reason, f"{what}: opened leaves do not lie under the committed root")
 
 
 def _deep_values(
@@ -321,7 +325,7 @@ def _check_layers(
     for layer, (root, beta) in enumerate(zip(roots, betas, strict=True)):
         log2_leaves = shape.log2_layer(layer) - shape.log2_fold
         opened = read_layer(reader, indices, values, log2_leaves, fold)
-        _check_paths(opened, log2_leaves, root, Reason.PROOF_FRI_PATH)
+        _check_paths(opened, log2_leaves, root, Reason.PROOF_FRI_PATH, f"layer {layer}")
         indices = opened.indices
         points = layer_points(layer, fold, shape.log2_layer(layer), indices)
         leaves = opened.values.reshape(len(indices), fold, DEGREE)
