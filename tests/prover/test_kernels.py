@@ -10,6 +10,7 @@ import galois
 import numpy as np
 import pytest
 from numba import njit
+from numpy.typing import NDArray
 
 from circuits.chain import sample_elements
 from circuits.circuit import Circuit
@@ -27,7 +28,7 @@ from circuits.field import (
     root_of_unity,
 )
 from circuits.schema import Schema
-from prover.kernels import blake2s, leaves, montgomery, ntt, program, vector
+from prover.kernels import blake2s, leaves, ntt, program, vector
 from prover.kernels.expansion import digest
 from prover.kernels.montgomery import Words
 from prover.randomness import random_seed
@@ -57,28 +58,10 @@ def natural(coefficients: Words) -> Words:
     return coefficients[:, ntt.bit_reversal(coefficients.shape[1].bit_length() - 1)]
 
 
-# Montgomery arithmetic
-
-
-@njit
-def _all_pairs(a: Any, b: Any, products: Any, sums: Any, differences: Any) -> None:
-    for i in range(len(a)):
-        for j in range(len(b)):
-            products[i, j] = montgomery.multiply(a[i], b[j])
-            sums[i, j] = montgomery.add(a[i], b[j])
-            differences[i, j] = montgomery.subtract(a[i], b[j])
-
-
-def test_montgomery_arithmetic_at_the_edges() -> None:
-    values = np.array(EDGES + columns(1, 40)[0].tolist() + list(range(3, 40)), dtype=np.uint32)
-    shape = (len(values), len(values))
-    products, sums, differences = (np.empty(shape, dtype=np.uint32) for _ in range(3))
-    _all_pairs(values, montgomery.to_montgomery(values), products, sums, differences)
-    plain = [int(v) for v in values]
-    shifted = [v * 2**32 % P for v in plain]
-    assert products.tolist() == [[a * b % P for b in plain] for a in plain]
-    assert sums.tolist() == [[(a + b) % P for b in shifted] for a in plain]
-    assert differences.tolist() == [[(a - b) % P for b in shifted] for a in plain]
+def reversed_groups(given: NDArray[Any]) -> NDArray[np.uint32]:
+    """Natural coefficients (columns, rows) as bit-reversed groups."""
+    order = ntt.bit_reversal(given.shape[1].bit_length() - 1)
+    return ntt.to_groups(np.ascontiguousarray(given[:, order]).astype(np.uint32))
 
 
 # number-theoretic transform

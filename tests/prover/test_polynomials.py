@@ -1,4 +1,4 @@
-"""Polynomial kernels against plain arithmetic: evaluation, combination, division, FRI layers."""
+"""Polynomial kernels against plain arithmetic: evaluation, combination, division."""
 
 from __future__ import annotations
 
@@ -11,29 +11,21 @@ from numpy.typing import NDArray
 
 from circuits.field import (
     DEGREE,
-    GENERATOR,
     Array,
     P,
     extension_dot,
     extension_multiply,
     extension_powers,
     powers,
-    root_of_unity,
 )
-from prover.kernels import dot, layer, ntt, order, polynomial
+from prover.kernels import dot, polynomial
 from prover.kernels.vector import LANES
-from tests.prover.test_kernels import columns, points
+from tests.prover.test_kernels import columns, points, reversed_groups
 
 
 def evaluate(coefficients: NDArray[Any], point: Array) -> Array:
     """sum c_k point^k of (n, 6) coefficients."""
     return extension_dot(coefficients.astype(np.uint64), extension_powers(point, len(coefficients)))
-
-
-def reversed_groups(given: NDArray[Any]) -> NDArray[np.uint32]:
-    """Natural coefficients (columns, rows) as bit-reversed groups."""
-    order = ntt.bit_reversal(given.shape[1].bit_length() - 1)
-    return ntt.to_groups(np.ascontiguousarray(given[:, order]).astype(np.uint32))
 
 
 @pytest.mark.parametrize("rows", [32, 2048])  # one block, several
@@ -100,46 +92,3 @@ def test_division_by_a_linear_factor(count: int) -> None:
     difference = (other + np.uint64(P) - point) % np.uint64(P)
     back = extension_multiply(evaluate(quotient, other), difference) + remainder
     assert np.array_equal(back % np.uint64(P), evaluate(given, other))
-
-
-@pytest.mark.parametrize("fold", [2, 8])
-def test_folding_coefficients(fold: int) -> None:
-    given, challenge = points(32).astype(np.uint32), points(2)[1]
-    got = polynomial.fold_coefficients(given, challenge, fold)
-    weights = extension_powers(challenge, fold)
-    parts = given.reshape(-1, fold, DEGREE).astype(np.uint64)
-    assert np.array_equal(got, np.stack([extension_dot(part, weights) for part in parts]))
-
-
-@pytest.mark.parametrize("count", [1, 3, 6])
-def test_polynomials_as_groups(count: int) -> None:
-    parts = points(32 * count).astype(np.uint32).reshape(count, 32, DEGREE)
-    flat = parts.transpose(0, 2, 1).reshape(count * DEGREE, 32)
-    groups = order.as_groups(parts)
-    assert np.array_equal(groups, reversed_groups(flat))
-
-
-@pytest.mark.parametrize("rows", [4, 64])
-def test_interpolation_from_four_cosets(rows: int) -> None:
-    given = points(4 * rows).astype(np.uint32)
-    root = root_of_unity((4 * rows).bit_length() - 1)
-    values = np.zeros((2, rows, LANES), dtype=np.uint32)
-    for index in range(4 * rows):
-        row, coset = divmod(index, 4)
-        powered = powers(GENERATOR * pow(root, index, P) % P, 4 * rows)
-        value = (given * powered[:, None] % np.uint64(P)).sum(axis=0) % np.uint64(P)
-        values[coset // 2, row, DEGREE * (coset % 2) :][:DEGREE] = value
-    assert np.array_equal(order.interpolate_four(values, GENERATOR), given)
-
-
-@pytest.mark.parametrize(("rows", "blowup", "fold"), [(8, 8, 8), (64, 4, 8), (32, 16, 4)])
-def test_leaves_of_a_layer(rows: int, blowup: int, fold: int) -> None:
-    given, size = points(rows).astype(np.uint32), rows * blowup
-    leaves = layer.layer_leaves(given, GENERATOR, blowup, fold)
-    assert leaves.shape == (size // fold, fold * DEGREE)
-    root = root_of_unity(size.bit_length() - 1)
-    for index in (0, 1, size // fold - 1):
-        for j, value in enumerate(leaves[index].reshape(fold, DEGREE)):
-            x = GENERATOR * pow(root, index + j * size // fold, P) % P
-            expected = (given * powers(x, rows)[:, None] % np.uint64(P)).sum(axis=0) % np.uint64(P)
-            assert np.array_equal(value, expected)
