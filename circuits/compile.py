@@ -34,8 +34,8 @@ def compile_circuit(schema: Schema, formulas: Sequence[str]) -> Circuit:
     parsed = [parse_outcome(text, schema) for text in formulas]
     carries = any(carries_state(outcome) for outcome in parsed)
     circuit, thresholds = _compile(schema, formulas, parsed, carries, {})
-    # with thresholds enough on one channel all of them together are cheaper, once they are known;
-    # and what would carry state may have cancelled out
+    # thresholds may be served together, and sums by a comparison's digits, once they are known; and
+    # what would carry state may have cancelled out
     if thresholds or carries != bool(circuit.state):
         carries = bool(circuit.state)
         circuit, _ = _compile(schema, formulas, parsed, carries, thresholds)
@@ -56,7 +56,7 @@ def _compile(
     carries: bool,
     thresholds: Mapping[str, Sequence[int]],
 ) -> tuple[Circuit, Mapping[str, Sequence[int]]]:
-    """The circuit, and the thresholds of channels that are compared with many."""
+    """The circuit, and the thresholds that a second compilation should know."""
     builder = Builder(schema)
     log = add_log_hash(builder, carries)
     records = RecordCompiler(builder, log, thresholds)
@@ -68,7 +68,7 @@ def _compile(
             raise BadInput(InputReason.FORMULA, f"{name} takes more than {MAXIMUM_COLUMNS} columns")
         outcomes.append(replace(compiled, columns=len(builder.columns) - before))
     add_state_rows(builder, log)
-    return builder.finish(outcomes), records.many_thresholds()
+    return builder.finish(outcomes), records.known_thresholds()
 
 
 def carries_state(outcome: Outcome) -> bool:

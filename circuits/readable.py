@@ -3,8 +3,8 @@
 A column's value on the next row is marked with ``'``, a public input with ``public``, a selector
 that has a column's name with ``selector``. Where an array's columns are digits 0..3 by constraints
 of their own (the last one may be a bit), what they spell is written short: ``digits(a[0..2])`` is
-a[0] + 4 a[1] + 16 a[2]. A name that could be misread as arithmetic is quoted, and one that stands
-for two things carries its number.
+a[0] + 4 a[1] + 16 a[2]. Division, by a power of two, is that modulo p. A name that could be misread
+as arithmetic is quoted, and one that stands for two things carries its number.
 """
 
 from __future__ import annotations
@@ -51,10 +51,11 @@ class Product:
 
 @dataclass(frozen=True)
 class Sum:
-    """constant + sum(coefficient * part), all coefficients signed and nonzero."""
+    """(constant + sum(coefficient * part)) / divisor, all coefficients signed and nonzero."""
 
     constant: int
     terms: tuple[tuple[int, Leaf | Product], ...]
+    divisor: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,16 @@ class ReadableConstraint:
 
 def signed(value: int) -> int:
     """The integer of least absolute value that is ``value`` modulo p."""
+    value %= P
     return value - P if value > P // 2 else value
+
+
+def _power_of_two(coefficients: Sequence[int]) -> int:
+    """What all of them are multiplied by to be small, if they are not: the bit that something
+    reaches a threshold is a difference divided by 2^n."""
+    largest = [max(abs(signed(c << k)) for c in coefficients) for k in range(31)]
+    best = min(range(31), key=lambda k: largest[k])
+    return 1 << best if largest[best] << 4 < largest[0] else 1
 
 
 def explain_constraints(
@@ -244,9 +254,12 @@ class _Reader:
             else:
                 made.append((number, signed(coefficient), self._part(atom)))
         made += self._spelled(digits)
+        constant = self.graph.forms[form].constant
+        divisor = _power_of_two([constant, *(coefficient for _, coefficient, _ in made)])
+        made = [(atom, signed(c * divisor), part) for atom, c, part in made]
         made.sort(key=lambda entry: (entry[1] < 0, entry[0]))
-        constant = signed(self.graph.forms[form].constant)
-        return Sum(constant, tuple((coefficient, part) for _, coefficient, part in made))
+        terms = tuple((coefficient, part) for _, coefficient, part in made)
+        return Sum(signed(constant * divisor), terms, divisor)
 
     def _part(self, atom: Atom) -> Leaf | Product:
         if atom.kind is not AtomKind.PRODUCT:
@@ -255,7 +268,7 @@ class _Reader:
         for form in (atom.index, atom.other):
             inner = self.sum(form)
             match inner:
-                case Sum(constant=0, terms=((1, Product(factors=deeper)),)):
+                case Sum(constant=0, terms=((1, Product(factors=deeper)),), divisor=1):
                     factors += deeper
                 case _:
                     factors.append(inner)
@@ -308,7 +321,8 @@ def sum_text(tree: Sum) -> str:
         parts.insert(0 if parts and parts[0][0] < 0 < tree.constant else len(parts), constant)
     first, *rest = parts
     text = f"-{first[1]}" if first[0] < 0 else first[1]
-    return text + "".join(f" {'-' if c < 0 else '+'} {part}" for c, part in rest)
+    text += "".join(f" {'-' if c < 0 else '+'} {part}" for c, part in rest)
+    return text if tree.divisor == 1 else f"({text}) / {tree.divisor}"
 
 
 def _part_text(part: Leaf | Product, coefficient: int) -> str:
@@ -325,6 +339,6 @@ def _part_text(part: Leaf | Product, coefficient: int) -> str:
 def _factor_text(tree: Sum) -> str:
     """A factor, in parentheses unless it is one name."""
     match tree:
-        case Sum(constant=0, terms=((1, Leaf(text=text)),)):
+        case Sum(constant=0, terms=((1, Leaf(text=text)),), divisor=1):
             return text
     return f"({sum_text(tree)})"

@@ -4,8 +4,8 @@ The row adds sum_j 2^shift_j * piece_j. Limb i keeps bits [shift_i, shift_{i+1})
 total: a_i' + 2^w * c_i = a_i + piece_i + c_{i-1}, a_i' spelled in w bits and the carry c_i in bits
 above its lowest value, so that the split is the only one possible. Carries may be negative (floor
 division), which makes a negative total two's complement. Above the last limb an unreduced counter
-adds the last carry; it cannot reach p/2 within the longest trace. Interval arithmetic below proves
-each of these bounds or refuses to compile.
+adds the last carry, and the last piece if it is small; it cannot reach p/2 within the longest
+trace. Interval arithmetic below proves each of these bounds or refuses to compile.
 """
 
 from __future__ import annotations
@@ -43,6 +43,23 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class RowSum:
+    """What a row adds: its pieces, shifts ascending from 0, and the range of their sum.
+
+    The range may be narrower than the pieces' own ranges together.
+    """
+
+    pieces: tuple[Piece, ...]
+    low: int
+    high: int
+
+    @classmethod
+    def of(cls, piece: Piece) -> RowSum:
+        """One piece, of shift 0."""
+        return cls((piece,), piece.low, piece.high)
+
+
+@dataclass(frozen=True)
 class Total:
     """The public shape of a sum: its limbs and the range that any claim's total can take."""
 
@@ -66,28 +83,27 @@ def _refuse(name: str, low: int, high: int) -> BadInput:
     )
 
 
-def require_claimable(name: str, pieces: list[Piece]) -> None:
+def require_claimable(name: str, row: RowSum) -> None:
     """``BadInput`` OVERFLOW unless a claim has room for the total."""
-    minimum, maximum = total_range(pieces)
+    minimum, maximum = total_range(row)
     if max(-minimum, maximum) >= 1 << MAXIMUM_TOTAL_BITS:
         raise _refuse(name, minimum, maximum)
 
 
 def plan_limbs(
-    name: str, pieces: list[Piece], bare: int = P // 2, *, reduced: bool = False
+    name: str, pieces: Sequence[Piece], bare: int = P // 2, *, reduced: bool = False
 ) -> list[Stage]:
     """Widths and carry ranges of every limb, or ``BadInput`` OVERFLOW with the range.
 
-    A single piece whose total stays below ``bare`` needs no limb. ``reduced``: a row may also take
-    any integer that the limbs can spell away from the total.
+    The last piece needs no limb if its total and what is carried to it stay below ``bare``.
+    ``reduced``: a row may also take any integer that the limbs can spell away from the total.
     """
-    single = pieces[-1]
-    if len(pieces) == 1 and max(-single.low, single.high) * MAXIMUM_ROWS < bare:
-        return []
     stages: list[Stage] = []
     carry_low = carry_high = 0
     for k, piece in enumerate(pieces):
         low, high = piece.low + carry_low, piece.high + carry_high
+        if k + 1 == len(pieces) and max(-low, high) * MAXIMUM_ROWS < bare:
+            return stages
         if k + 1 < len(pieces):
             width = pieces[k + 1].shift - piece.shift
         else:
@@ -133,26 +149,23 @@ class RunningLimb:
         return cell - P if cell > P // 2 else cell
 
 
-def add_exact_sum(builder: Builder, name: str, pieces: list[Piece]) -> Total:
-    """Accumulate the pieces (ascending shifts, the first 0) and bind the total to public limbs."""
-    require_claimable(name, pieces)
+def add_exact_sum(builder: Builder, name: str, row: RowSum) -> Total:
+    """Accumulate what every row adds and bind the total to public limbs."""
+    require_claimable(name, row)
     last = builder.selector("last")
 
     def bind(running: RunningLimb) -> None:
         public = builder.public(running.label)
         builder.constrain(f"{running.label} is public", last * (running.following - public))
 
-    limbs = accumulate(builder, name, pieces, plan_limbs(name, pieces), Run(), bind)
-    minimum, maximum = total_range(pieces)
+    limbs = accumulate(builder, name, row.pieces, plan_limbs(name, row.pieces), Run(), bind)
+    minimum, maximum = total_range(row)
     return Total(tuple(running.limb for running in limbs), min(0, minimum), maximum)
 
 
-def total_range(pieces: list[Piece]) -> tuple[int, int]:
+def total_range(row: RowSum) -> tuple[int, int]:
     """The least and the greatest total of the longest trace."""
-    return (
-        sum(p.low << p.shift for p in pieces) * MAXIMUM_ROWS,
-        sum(p.high << p.shift for p in pieces) * MAXIMUM_ROWS,
-    )
+    return row.low * MAXIMUM_ROWS, row.high * MAXIMUM_ROWS
 
 
 def limbs_of(value: int, limbs: Sequence[Limb]) -> list[int]:
@@ -182,14 +195,16 @@ class Run:
 def accumulate(
     builder: Builder,
     name: str,
-    pieces: list[Piece],
+    pieces: Sequence[Piece],
     stages: list[Stage],
     run: Run,
     bind: Callable[[RunningLimb], None] = lambda _: None,
 ) -> list[RunningLimb]:
     """The running total; ``bind`` says of each limb what it becomes at last."""
     shapes = [Limb(p.shift, stage.width) for p, stage in zip(pieces, stages, strict=False)]
-    shapes.append(Limb(pieces[-1].shift + stages[-1].width if stages else 0, None))
+    # the last piece has a limb of its own, or is the top's
+    above = stages[-1].width if len(stages) == len(pieces) else 0
+    shapes.append(Limb(pieces[-1].shift + above, None))
     starts = limbs_of(run.start or 0, shapes)
     limbs: list[RunningLimb] = []
     columns: list[tuple[Spelling, Spelling]] = []
@@ -219,14 +234,14 @@ def accumulate(
         columns.append((limb_cells, carry_cells))
         carry = out
     top = builder.column(f"{name} top")
-    step(top, 0, carry if stages else pieces[0].expression)
+    step(top, 0, carry if len(stages) == len(pieces) else pieces[-1].expression + carry)
     builder.fillers.append(lambda trace: _fill(trace, pieces, stages, shapes, columns, top, run))
     return limbs
 
 
 def _fill(
     trace: Trace,
-    pieces: list[Piece],
+    pieces: Sequence[Piece],
     stages: list[Stage],
     shapes: list[Limb],
     columns: list[tuple[Spelling, Spelling]],
@@ -267,5 +282,5 @@ def _fill(
         step -= stage.carry_low
         limb_cells.write(trace, limb[:-1], slice(rows))
         carry_cells.write(trace, step, slice(rows))
-    above = nothing if stages else pieces[0].values(trace).copy()
+    above = nothing if len(stages) == len(pieces) else pieces[-1].values(trace).copy()
     trace.columns[top.index] = (carried + summed(above, len(stages)))[:-1] % P

@@ -15,6 +15,7 @@ from circuits.circuit import Trace
 from circuits.field import P
 from circuits.gadgets.exact_sum import (
     Piece,
+    RowSum,
     Run,
     RunningLimb,
     accumulate,
@@ -26,12 +27,10 @@ from circuits.gadgets.slot_values import SlotInteger
 LIMB_BITS = 12
 
 
-def add_held_total(
-    builder: Builder, name: str, pieces: list[Piece]
-) -> list[tuple[int, SlotInteger]]:
-    """(shift, limb) from the lowest on: the total of ``pieces`` is sum(2^shift * limb)."""
-    lowest, highest = total_range(pieces)
-    pieces = [*pieces]
+def add_held_total(builder: Builder, name: str, row: RowSum) -> list[tuple[int, SlotInteger]]:
+    """(shift, limb) from the lowest on: the total is sum(2^shift * limb)."""
+    lowest, highest = total_range(row)
+    pieces = [*row.pieces]
     while max(highest, -lowest) >> (pieces[-1].shift + LIMB_BITS):
         pieces.append(_nothing(builder, pieces[-1].shift + LIMB_BITS))
     running = accumulate(builder, name, pieces, plan_limbs(name, pieces, 0), Run())

@@ -22,7 +22,7 @@ from circuits.expression import Expression
 from circuits.field import P
 from circuits.gadgets.exact_sum import (
     PRIVATE_BARE,
-    Piece,
+    RowSum,
     Run,
     RunningLimb,
     Total,
@@ -34,28 +34,26 @@ from circuits.gadgets.exact_sum import (
 )
 
 
-def add_multiples(
-    builder: Builder, name: str, pieces: list[Piece], step: int, start: int | str
-) -> Total:
+def add_multiples(builder: Builder, name: str, row: RowSum, step: int, start: int | str) -> Total:
     """The quotient of the total by ``step``, which begins at a constant, or at the remainder kept.
 
     ``start`` as a text is the carried remainder's name.
 
     The public limbs spell step * quotient. ``BadInput`` OVERFLOW when that does not fit.
     """
-    require_claimable(name, pieces)
-    lowest, highest = total_range(pieces)
+    require_claimable(name, row)
+    lowest, highest = total_range(row)
     constant, carried = (start, None) if isinstance(start, int) else (0, start)
     lowest, highest = min(lowest + constant, 0), max(highest + constant, 0) + step
-    stages = plan_limbs(name, pieces, PRIVATE_BARE, reduced=True)
+    stages = plan_limbs(name, row.pieces, PRIVATE_BARE, reduced=True)
 
     def ends(trace: Trace) -> tuple[int, int]:
         before = constant if carried is None else trace.before.get(carried, 0)
-        total = sum(int(p.values(trace).sum()) << p.shift for p in pieces)
+        total = sum(int(p.values(trace).sum()) << p.shift for p in row.pieces)
         return before, (before + total) // step * step
 
     run = Run(constant if carried is None else None, taken=builder.public, ends=ends)
-    running = accumulate(builder, name, pieces, stages, run)
+    running = accumulate(builder, name, row.pieces, stages, run)
     least, most = lowest // step, highest // step
     largest = limbs_of(step - 1, [r.limb for r in running])
     spread = (highest - least * step) >> running[-1].limb.shift

@@ -1,58 +1,94 @@
-"""``bit = 1 if and only if integer >= threshold``, constrained both ways, for any slot integer.
+"""1 if and only if integer >= threshold, for any slot integer: digits, but no column for the bit.
 
-With d = integer - threshold the constraint is data * (b (2 d + 1) - d - 1 - distance) = 0 and the
-distance is spelled in n bits: b = 1 forces d into 0..2^n - 1 modulo p, b = 0 forces -d - 1 there.
-n is what the interval of d needs, and the wrong side is p away: a negative d would have to equal
-p + d <= 2^n - 1, a d >= 0 would have to equal p - d - 1 <= 2^n - 1; both are refused at compile
-time. Holds on rows with data; elsewhere the bit is free and never counted.
+With d = integer - threshold and s spelled in n bits the constraint is data * (d - s) (d - s + 2^n)
+= 0, and 1 + (d - s) / 2^n is the bit. 1 says that d = s modulo p, 0 that d = s - 2^n: so d lies in
+0..2^n - 1, or in -2^n..-1. n is what the interval of d needs, and the wrong side is p away: a
+negative d would have to equal s - p, a d >= 0 would have to equal s - 2^n + p; both are refused at
+compile time. Holds on rows with data; elsewhere the bit is anything, and never counted.
+
+So s + 2^n * bit = integer - (threshold - 2^n), on every row: whoever needs the integer in limbs can
+have it in these digits.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from circuits.builder import Builder, Column, Log
+import numpy as np
+from numpy.typing import NDArray
+
+from circuits.builder import Builder, Log, Spelling
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
-from circuits.field import P
+from circuits.expression import Expression
+from circuits.field import P, inverse
 from circuits.gadgets.slot_values import SlotInteger, commit, unused_name
 
 
-def add_reaches(builder: Builder, log: Log, integer: SlotInteger, threshold: int) -> Column:
-    """The column whose bit says integer >= threshold; low < threshold <= high.
+@dataclass(frozen=True)
+class Comparison:
+    """``bit`` says whether an integer reaches a threshold, ``low`` holds what follows modulo 2^n.
+
+    integer = ``lowest`` + low + 2^n * bit where there is a record.
+    """
+
+    bit: SlotInteger
+    low: Spelling
+    lowest: int
+
+    def part(self, first: int, count: int) -> Expression:
+        """What ``count`` bits of integer - lowest from bit ``first`` on, which is even, spell."""
+        width = self.low.bits
+        part = self.low.part(first, min(count, width - first)) if first < width else None
+        if first + count <= width and part is not None:
+            return part
+        top = self.bit.expression * (1 << (width - first))
+        return top if part is None else part + top
+
+
+def add_reaches(builder: Builder, log: Log, integer: SlotInteger, threshold: int) -> SlotInteger:
+    """The bit integer >= threshold, of degree 1; low < threshold <= high.
 
     ``BadInput`` OVERFLOW when the distances do not fit the field. The integer's degree is at
     most 2.
     """
+    return add_comparison(builder, log, integer, threshold).bit
+
+
+def add_comparison(builder: Builder, log: Log, integer: SlotInteger, threshold: int) -> Comparison:
+    """The bit of ``add_reaches``, with its digits: as many as this integer's interval needs."""
     single = commit(builder, log, integer)
-    key = f"reach {builder.graph.form(single.expression)} {threshold}"
+    width = distance_bits(integer, threshold)
+    # another formula for the same polynomial may have a wider interval, and more digits
+    key = f"reach {builder.graph.form(single.expression)} {threshold} {width}"
     known = builder.shared.get(key)
-    if isinstance(known, Column):
+    if isinstance(known, Comparison):
         return known
     low, high = single.low - threshold, single.high - threshold
-    width = max(high, -low - 1).bit_length()
     if (1 << width) - 1 >= min(P + low, P - high - 1):
         raise BadInput(
             InputReason.OVERFLOW,
             f"{single.name} lies {low}..{high} steps from {threshold}: too far to compare",
         )
     name = unused_name(builder, f"{single.name} >= {threshold}")
-    bit = builder.column(name)
-    builder.constrain(f"{name} boolean", bit.now * (bit.now - 1))
-    distance = builder.spelling(f"{name} distance", width)
-    difference = single.expression - threshold
-    signed = bit.now * (2 * difference + 1) - difference - 1
-    builder.constrain(f"{name} distance", log.data * (signed - distance.now))
+    spelled = builder.spelling(f"{name} digits", width)
+    away = single.expression - threshold - spelled.now
+    builder.constrain(name, log.data * away * (away + (1 << width)))
 
     def fill(trace: Trace) -> None:
-        above = single.values(trace) - threshold
-        below = above >> 63  # -1 where the integer is below the threshold
-        gap = above ^ below  # -1 - above there
-        elsewhere = np.flatnonzero(~trace.data_rows)
-        gap[elsewhere], below[elsewhere] = 0, -1
-        trace.columns[bit.index, : len(above)] = below + 1
-        distance.write(trace, gap, slice(len(above)))
+        above = np.where(trace.data_rows, single.values(trace) - threshold, 0)
+        spelled.write(trace, above, slice(len(above)))  # two's complement: d + 2^n if < 0
+
+    def values(trace: Trace) -> NDArray[np.int64]:
+        return (single.values(trace) >= threshold).astype(np.int64)
 
     builder.fillers.append(fill)
-    builder.shared[key] = bit
-    return bit
+    bit = SlotInteger(name, away * inverse(1 << width) + 1, 0, 1, values)
+    made = Comparison(bit, spelled, threshold - (1 << width))
+    builder.shared[key] = made
+    return made
+
+
+def distance_bits(integer: SlotInteger, threshold: int) -> int:
+    """n: as many bits as what lies between the threshold and either end of the interval."""
+    return max(integer.high - threshold, threshold - integer.low - 1).bit_length()

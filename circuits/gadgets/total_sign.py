@@ -21,7 +21,7 @@ from circuits.expression import Expression
 from circuits.field import P
 from circuits.gadgets.exact_sum import (
     PRIVATE_BARE,
-    Piece,
+    RowSum,
     Run,
     Total,
     accumulate,
@@ -30,37 +30,35 @@ from circuits.gadgets.exact_sum import (
 )
 
 
-def add_total_sign(builder: Builder, name: str, pieces: list[Piece], start: int) -> Total:
+def add_total_sign(builder: Builder, name: str, row: RowSum, start: int) -> Total:
     """The bit start + total >= 0, public.
 
     A start that no total can make up for is brought nearer.
     """
-    _sign(builder, name, pieces, start, None, per_window=False)
+    _sign(builder, name, row, start, None, per_window=False)
     return Total((Limb(0, 1),), 0, 1)
 
 
-def add_sign(
-    builder: Builder, name: str, pieces: list[Piece], start: int, *, per_window: bool
-) -> Column:
+def add_sign(builder: Builder, name: str, row: RowSum, start: int, *, per_window: bool) -> Column:
     """The same as a column: valid on the last active row, or for a window on its closing row."""
     bit = builder.flags(f"{name} holds", 1)[0]
-    _sign(builder, name, pieces, start, bit, per_window=per_window)
+    _sign(builder, name, row, start, bit, per_window=per_window)
     return bit
 
 
 def _sign(
     builder: Builder,
     name: str,
-    pieces: list[Piece],
+    row: RowSum,
     start: int,
     column: Column | None,
     *,
     per_window: bool,
 ) -> None:
-    lowest, highest = total_range(pieces)
+    lowest, highest = total_range(row)
     start = min(max(start, -(highest + 1)), -lowest)  # the sign stays as it was
-    stages = plan_limbs(name, pieces, PRIVATE_BARE)
-    top = accumulate(builder, name, pieces, stages, Run(start, per_window))[-1]
+    stages = plan_limbs(name, row.pieces, PRIVATE_BARE)
+    top = accumulate(builder, name, row.pieces, stages, Run(start, per_window))[-1]
     least, greatest = (start + lowest) >> top.limb.shift, (start + highest) >> top.limb.shift
     width = max(greatest, -least - 1).bit_length()
     if (1 << width) + max(greatest, -least) >= P:

@@ -82,22 +82,41 @@ def product_range(left: SlotInteger, right: SlotInteger) -> tuple[int, int]:
 class RecordCompiler:
     """Lowers numbers and conditions of the record in a slot; equal requests share columns.
 
-    ``thresholds`` are those of the channels that are compared with so many that segments are
-    cheaper: what ``requested`` holds after a compilation without any, by ``many_thresholds``.
+    ``thresholds`` are those that the contract compares channels with: what ``requested`` holds
+    after a compilation without any. ``summed`` collects the channels whose readings are added up.
     """
 
     def __init__(self, builder: Builder, log: Log, thresholds: Mapping[str, Sequence[int]]) -> None:
         self.builder, self.log, self._thresholds = builder, log, thresholds
         self.requested: dict[str, set[int]] = {}
+        self.summed: set[str] = set()
         self.slots = range(log.schema.records_per_block)
         self._numbers: dict[tuple[s.Number, int], Value] = {}
         self._conditions: dict[tuple[s.Condition, int], SlotInteger] = {}
         self._running: dict[s.Rising | s.Held, list[SlotInteger]] = {}
 
-    def many_thresholds(self) -> dict[str, Sequence[int]]:
-        """For each channel the thresholds that segments should serve, ascending."""
+    def known_thresholds(self) -> dict[str, Sequence[int]]:
+        """For each channel its thresholds, ascending, where it is cheaper to know them beforehand:
+        where segments should serve them, or a sum can use the digits of a comparison."""
         found = {channel: sorted(asked) for channel, asked in self.requested.items()}
-        return {channel: asked for channel, asked in found.items() if len(asked) >= CHEAPER_FROM}
+        return {
+            channel: asked
+            for channel, asked in found.items()
+            if len(asked) >= CHEAPER_FROM or channel in self.summed
+        }
+
+    def compared(self, slot: int, integer: SlotInteger) -> int | None:
+        """The lowest threshold of the channel whose reading the integer is, unless segments serve
+        it: a comparison with it is made at any rate."""
+        for channel in self.log.schema.channels:
+            if (integer.low, integer.high) != (0, channel.maximum_code):
+                continue
+            graph, element = self.builder.graph, self.log.element(slot, channel.name)
+            if graph.form(integer.expression) == graph.form(element):
+                self.summed.add(channel.name)
+                known = self._thresholds.get(channel.name, ())
+                return known[0] if 0 < len(known) < CHEAPER_FROM else None
+        return None
 
     def weight(self, slot: int) -> SlotInteger:
         """1 where the slot holds a record, 0 everywhere else on the trace."""
@@ -238,8 +257,7 @@ class RecordCompiler:
         """1 where the integer is at least the threshold."""
         if threshold <= integer.low or threshold > integer.high:
             return self._fixed(int(threshold <= integer.low), 0)
-        bit = add_reaches(self.builder, self.log, integer, threshold)
-        return _bit("", bit.now, lambda trace: integer.values(trace) >= threshold)
+        return replace(add_reaches(self.builder, self.log, integer, threshold), name="")
 
     def condition(self, node: s.Condition, slot: int) -> SlotInteger:
         """1 where the condition holds for the record, else 0; of degree at most 2."""
@@ -332,8 +350,8 @@ class RecordCompiler:
         integer, channel = value.integer, value.channel
         if channel is not None and integer.low < threshold <= integer.high:
             self.requested.setdefault(channel, set()).add(threshold)
-            planned = self._thresholds.get(channel)
-            if planned is not None:
+            planned = self._thresholds.get(channel, ())
+            if len(planned) >= CHEAPER_FROM:
                 made = add_segments(self.builder, self.log, integer, planned)
                 return replace(made[planned.index(threshold)], name="")
         return self.reaches(integer, threshold)

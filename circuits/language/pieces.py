@@ -9,10 +9,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder
+from circuits.builder import Builder, Spelling
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
-from circuits.gadgets.exact_sum import Piece, Stage, plan_limbs
+from circuits.gadgets.exact_sum import Piece, RowSum, Stage, plan_limbs
+from circuits.gadgets.reach import Comparison, add_comparison, distance_bits
 from circuits.gadgets.slot_values import RowValues, SlotInteger, add_guard
 from circuits.gadgets.time_step import add_time_step_bits
 from circuits.gadgets.value_bits import add_value_bits
@@ -46,6 +47,17 @@ class Scaled:
     coefficient: int
     slots: tuple[Slot, ...]
     of_records: bool = True
+
+
+@dataclass(frozen=True)
+class Compared(SlotInteger):
+    """A channel's reading that is compared anyhow: to cut it costs nothing (``reach``).
+
+    Its digits are those of the integer less ``threshold`` - 2^``bits``, one bit more than that.
+    """
+
+    threshold: int
+    bits: int
 
 
 LowerWhole = Callable[[Whole], list[tuple[Fraction, Slot]]]
@@ -175,12 +187,21 @@ def _limb_ranges(factor: SlotInteger | None, width: int | None) -> list[tuple[in
     bits = (factor.high - factor.low).bit_length()
     if width is None or bits <= width:
         return [(factor.low, factor.high)]
-    low, out = factor.low, []
+    low, out = _lowest(factor), list[tuple[int, int]]()
+    if isinstance(factor, Compared):
+        bits = factor.bits + 1
     for at in range(0, bits, width):
         here = min(width, bits - at)
         added = low >> at if at + width >= bits else (low >> at) & ((1 << width) - 1)
         out.append((added, added + (1 << here) - 1))
     return out
+
+
+def _lowest(factor: SlotInteger) -> int:
+    """What the digits of a factor are counted from."""
+    if isinstance(factor, Compared):
+        return factor.threshold - (1 << factor.bits)
+    return factor.low
 
 
 @dataclass(frozen=True)
@@ -242,20 +263,22 @@ def _cost(terms: list[Scaled], cut: _Cut, stages: list[Stage]) -> int:
     for term in terms:
         for slot in term.slots:
             for factor, width in zip((slot.left, slot.right), cut.widths(term), strict=True):
-                if factor is not None and len(_limb_ranges(factor, width)) > 1:
+                if factor is None or isinstance(factor, Compared):
+                    continue
+                if len(_limb_ranges(factor, width)) > 1:
                     columns += ((factor.high - factor.low).bit_length() + 1) // 2
     return columns
 
 
-def make_pieces(
+def make_row_sum(
     records: RecordCompiler,
     name: str,
     terms: list[Scaled],
     *,
     cut: bool = False,
     reduced: bool = False,
-) -> list[Piece]:
-    """The row's contribution, in the limbs that take the fewest columns and stay clear of p.
+) -> RowSum:
+    """What a row adds, in the limbs that take the fewest columns and stay clear of p.
 
     ``cut``: in limbs at any rate. ``reduced``: as ``plan_limbs`` has it.
     """
@@ -266,6 +289,9 @@ def make_pieces(
             f"{name}: a factor of {widest} bits over the common unit; at most"
             f" {_MAXIMUM_COEFFICIENT_BITS} are possible",
         )
+    terms = [_with_digits(records, term) for term in terms]
+    ends = [bounds(term) for term in terms]
+    low, high = sum(e[0] for e in ends), sum(e[1] for e in ends)
     nothing = records.builder.graph.constant(0)
     found: list[tuple[int, _Cut, list[Piece], list[list[_Entry]]]] = []
     whole = [] if cut else [_Cut(None)]
@@ -273,25 +299,49 @@ def make_pieces(
         plan = _plan(terms, way)
         if plan is None:
             continue
-        frames = []
-        for k, entries in enumerate(plan):
-            low, high = sum(e.low for e in entries), sum(e.high for e in entries)
-            frames.append(Piece(k * (way.width or 0), nothing, low, high, _zero))
+        frames = [
+            Piece(
+                k * (way.width or 0),
+                nothing,
+                sum(entry.low for entry in entries),
+                sum(entry.high for entry in entries),
+                _zero,
+            )
+            for k, entries in enumerate(plan)
+        ]
         try:
             stages = plan_limbs(name, frames, reduced=reduced)
         except BadInput:
             continue
         found.append((_cost(terms, way, stages), way, frames, plan))
     if not found:
-        ends = [bounds(term) for term in terms]
-        low, high = sum(e[0] for e in ends), sum(e[1] for e in ends)
         raise BadInput(
             InputReason.OVERFLOW, f"{name}: a row adds {low}..{high} steps, too wide to add up"
         )
     _, way, frames, plan = min(found, key=lambda each: each[0])
-    return [
+    pieces = [
         _piece(records, entries, way, frame) for entries, frame in zip(plan, frames, strict=True)
     ]
+    return RowSum(tuple(pieces), low, high)
+
+
+def _with_digits(records: RecordCompiler, term: Scaled) -> Scaled:
+    """The term, its factors marked whose digits are there anyhow."""
+
+    def marked(number: int, factor: SlotInteger) -> SlotInteger:
+        threshold = records.compared(number, factor)
+        if threshold is None:
+            return factor
+        bits = distance_bits(factor, threshold)
+        return Compared(**vars(factor), threshold=threshold, bits=bits)
+
+    if not term.of_records:
+        return term
+    slots = []
+    for number, slot in enumerate(term.slots):
+        right = slot.right if slot.right is None else marked(number, slot.right)
+        slots.append(replace(slot, left=marked(number, slot.left), right=right))
+    return replace(term, slots=tuple(slots))
 
 
 def _zero(trace: Trace) -> NDArray[np.int64]:
@@ -342,14 +392,17 @@ def _limb(
     ranges = _limb_ranges(factor, width)
     if len(ranges) == 1 or width is None:
         return factor
+    spelled: Spelling | Comparison
     if _is_time_step(records, number, factor):
         spelled = add_time_step_bits(records.builder, records.log, number)
+    elif isinstance(factor, Compared):
+        spelled = add_comparison(records.builder, records.log, factor, factor.threshold)
     else:
         spelled = add_value_bits(records.builder, records.log, factor)
-    at, (low, high) = limb * width, ranges[limb]
+    at, (low, high), lowest = limb * width, ranges[limb], _lowest(factor)
 
     def values(trace: Trace) -> NDArray[np.int64]:
         # the mask keeps a factor within its bits where the slot holds no record
-        return ((factor.values(trace) - factor.low) >> at & (high - low)) + low
+        return ((factor.values(trace) - lowest) >> at & (high - low)) + low
 
     return SlotInteger(factor.name, spelled.part(at, width) + low, low, high, values)

@@ -15,13 +15,13 @@ import numpy as np
 
 from circuits.builder import Builder, Column
 from circuits.circuit import Limb, Trace
-from circuits.gadgets.exact_sum import Piece, Total
+from circuits.gadgets.exact_sum import RowSum, Total
 from circuits.gadgets.held_total import add_held_total
 from circuits.gadgets.slot_values import SlotInteger
 from circuits.gadgets.total_sign import add_sign, add_total_sign
 from circuits.language import outcome_syntax as o
 from circuits.language.lowering import RecordCompiler, affine
-from circuits.language.pieces import Scaled, Slot, aligned, make_pieces, one
+from circuits.language.pieces import Scaled, Slot, aligned, make_row_sum, one
 from circuits.language.terms import both, known
 
 
@@ -92,14 +92,14 @@ class _Spread:
         ]
         return [term for term in terms if term.coefficient]
 
-    def products(self, name: str, left: Combination, right: Combination) -> list[Piece]:
+    def products(self, name: str, left: Combination, right: Combination) -> RowSum:
         """n * left + S * right."""
         terms: list[Scaled] = []
         for label, wanted, times_x in (("n", left, False), ("s", right, True)):
-            pieces = make_pieces(self.records, name, self.total(wanted), cut=True)
-            held = add_held_total(self.builder, f"{name} times {label}", pieces)
+            row = make_row_sum(self.records, name, self.total(wanted), cut=True)
+            held = add_held_total(self.builder, f"{name} times {label}", row)
             terms += [self.term(1 << shift, limb, times_x=times_x) for shift, limb in held]
-        return make_pieces(self.records, name, terms, cut=True)
+        return make_row_sum(self.records, name, terms, cut=True)
 
     def capability(self, wanted: o.Capability) -> Total:
         """min(S - low * n, high * n - S) >= 0, and its square at least 9 bound^2 (n * Q - S^2)."""
@@ -111,14 +111,14 @@ class _Spread:
         bits = []
         for side, room in (("low", above), ("high", below)):
             name = f"{self.name} {side}"
-            positive = make_pieces(self.records, name, self.total(room))
+            positive = make_row_sum(self.records, name, self.total(room))
             bits.append(add_sign(self.builder, f"{name} side", positive, 0, per_window=False))
             # room^2 = room * (room.n * n + room.s * S)
             spread = Combination(q=-share.numerator), Combination(s=share.numerator)
             left = room.times(room.n * share.denominator).plus(spread[0])
             right = room.times(room.s * share.denominator).plus(spread[1])
-            pieces = self.products(name, left, right)
-            bits.append(add_sign(self.builder, f"{name} square", pieces, 0, per_window=False))
+            row = self.products(name, left, right)
+            bits.append(add_sign(self.builder, f"{name} square", row, 0, per_window=False))
         return self.all_of(bits)
 
     def all_of(self, bits: list[Column]) -> Total:

@@ -14,7 +14,7 @@ from circuits.builder import Builder, Column
 from circuits.circuit import CompiledOutcome, Trace
 from circuits.errors import BadInput, InputReason
 from circuits.gadgets.edge import add_edge
-from circuits.gadgets.exact_sum import Piece, Total, add_exact_sum
+from circuits.gadgets.exact_sum import RowSum, Total, add_exact_sum
 from circuits.gadgets.extreme import add_extreme
 from circuits.gadgets.multiples import add_multiples
 from circuits.gadgets.slot_values import SlotInteger, unused_name
@@ -23,7 +23,7 @@ from circuits.language import outcome_syntax as o
 from circuits.language import syntax as s
 from circuits.language.lowering import RecordCompiler
 from circuits.language.meaning import Meaning
-from circuits.language.pieces import Scaled, Slot, bounds, lower, make_pieces, one
+from circuits.language.pieces import Scaled, Slot, bounds, lower, make_row_sum, one
 from circuits.language.spread import add_spread
 from circuits.language.terms import Simple, Whole, both, expand, known, require_terms, threshold
 
@@ -44,7 +44,7 @@ class _OutcomeCompiler:
     def compile(self, outcome: o.Outcome) -> CompiledOutcome:
         if isinstance(outcome, o.Exact):
             unit, scaled = self.lower(outcome.linear)
-            total = add_exact_sum(self.builder, self.name, self.pieces(scaled))
+            total = add_exact_sum(self.builder, self.name, self.row_sum(scaled))
             additive = outcome.linear.additive
             return self.made(total, unit, _in_units(outcome, unit), additive=additive)
         if isinstance(outcome, o.Floor):
@@ -54,8 +54,8 @@ class _OutcomeCompiler:
         if isinstance(outcome, o.Variance | o.Capability):
             total = add_spread(self.builder, self.records, self.name, outcome)
         else:
-            pieces, start = self.signed(outcome)
-            total = add_total_sign(self.builder, self.name, pieces, start)
+            row, start = self.signed(outcome)
+            total = add_total_sign(self.builder, self.name, row, start)
         return self.made(total, Fraction(1), _in_units(outcome, Fraction(1)), additive=False)
 
     def made(
@@ -69,16 +69,16 @@ class _OutcomeCompiler:
         terms = require_terms(expand(linear, self.schema), self.formula)
         return lower(self.records, terms, self.whole)
 
-    def pieces(self, scaled: list[Scaled], *, reduced: bool = False) -> list[Piece]:
-        return make_pieces(self.records, self.name, scaled, reduced=reduced)
+    def row_sum(self, scaled: list[Scaled], *, reduced: bool = False) -> RowSum:
+        return make_row_sum(self.records, self.name, scaled, reduced=reduced)
 
     def floor(self, outcome: o.Floor) -> CompiledOutcome:
         """floor(unit * total + constant), over a common denominator."""
         unit, scaled = self.lower(outcome.linear)
         step = lcm(unit.denominator, outcome.linear.constant.denominator)
-        pieces = self.pieces(_times(scaled, (unit * step).numerator), reduced=True)
+        row = self.row_sum(_times(scaled, (unit * step).numerator), reduced=True)
         start = (outcome.linear.constant * step).numerator
-        total = add_multiples(self.builder, self.name, pieces, step, start)
+        total = add_multiples(self.builder, self.name, row, step, start)
         compiled = self.made(total, Fraction(1), _in_units(outcome, Fraction(1)), additive=False)
         return replace(compiled, step=step)
 
@@ -86,21 +86,21 @@ class _OutcomeCompiler:
         """The remainder counts in parts of a unit that the total is a whole number of."""
         unit, scaled = self.lower(outcome.linear)
         share = unit / outcome.unit
-        pieces = self.pieces(_times(scaled, share.numerator), reduced=True)
-        total = add_multiples(self.builder, self.name, pieces, share.denominator, outcome.name)
+        row = self.row_sum(_times(scaled, share.numerator), reduced=True)
+        total = add_multiples(self.builder, self.name, row, share.denominator, outcome.name)
         meaning = lambda plain: plain.rounded(outcome, share)  # noqa: E731
         compiled = self.made(total, outcome.unit, meaning, additive=True)
         return replace(compiled, step=share.denominator)
 
-    def signed(self, predicate: Simple) -> tuple[list[Piece], int]:
-        """Pieces and start of a running total that is 0 or more exactly where it holds."""
+    def signed(self, predicate: Simple) -> tuple[RowSum, int]:
+        """What a row adds to a running total, and its start: 0 or more exactly where it holds."""
         if isinstance(predicate, o.Ratio):
             self.require_not_negative(predicate.below)
         wanted = threshold(predicate, self.schema)
         unit, scaled = self.lower(wanted.linear)
         bound = -wanted.linear.constant / unit
         least = floor(bound) + 1 if wanted.strict else ceil(bound)
-        return self.pieces(scaled), -least
+        return self.row_sum(scaled), -least
 
     def require_not_negative(self, linear: o.Linear) -> None:
         """What a ratio divides by, or the multiplied-out comparison would turn around."""
@@ -160,11 +160,11 @@ class _OutcomeCompiler:
                     InputReason.FORMULA,
                     f"formula {self.formula[:80]!r}: variance and cpk are not counted in windows",
                 )
-            pieces, start = self.signed(predicate)
+            row, start = self.signed(predicate)
             name = f"{self.name} windows"
             while f"{name} top" in self.builder.columns:  # there is another one in this formula
                 name += "*"
-            column = add_sign(self.builder, name, pieces, start, per_window=True)
+            column = add_sign(self.builder, name, row, start, per_window=True)
             self.builder.shared[key] = column
         bit = column
         return SlotInteger(

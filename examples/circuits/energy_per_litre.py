@@ -24,7 +24,7 @@ from circuits.builder import Builder, Log
 from circuits.circuit import Circuit, CompiledOutcome, Trace
 from circuits.expression import weighted_sum
 from circuits.field import P
-from circuits.gadgets.exact_sum import Piece, add_exact_sum
+from circuits.gadgets.exact_sum import Piece, RowSum, add_exact_sum
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.gadgets.reach import add_reaches
 from circuits.gadgets.running import add_register, fill_register
@@ -126,16 +126,15 @@ def add_account(
         t = SlotInteger(f"t@{slot}", before + amount.expression, amount.low, highest, sums)
         positive = add_reaches(builder, log, t, 0)
         used_up = add_reaches(builder, log, t, allowance)
-        kept = positive.now - used_up.now
+        kept = positive.expression - used_up.expression
         weight = log.data - builder.selector(f"padding {slot}") if slot else log.data
         change = weight * (kept * t.expression - before)
         builder.constrain(f"{name} slot {slot}", register.after(slot) - before - change)
 
         def counted(trace: Trace) -> NDArray[np.int64]:
-            bits = trace.columns[used_up.index, : len(trace.blocks)]
-            return trace.slot_weights[:, slot] * bits
+            return trace.slot_weights[:, slot] * used_up.values(trace)
 
-        return SlotInteger(f"used up@{slot}", weight * used_up.now, 0, 1, counted)
+        return SlotInteger(f"used up@{slot}", weight * used_up.expression, 0, 1, counted)
 
     return [used_up_in(slot) for slot in range(len(amounts))]
 
@@ -157,7 +156,7 @@ def add_energy_per_litre(builder: Builder, log: Log, bound: int, allowance: int)
         len(counted),
         lambda trace: np.sum([bit.values(trace) for bit in counted], axis=0),
     )
-    total = add_exact_sum(builder, "used up", [row])
+    total = add_exact_sum(builder, "used up", RowSum.of(row))
 
     def meaning(plain: Meaning) -> int:
         voltage, current, flow = (plain.raw(channel).tolist() for channel in READ)

@@ -32,6 +32,7 @@ _R = 2**32 % P
 _PRODUCT = (P - 1) ** 2
 # what a constraint costs, in vector operations: measured no finer than this
 _EMIT_COST, _DOT_COST, _TERM_COST = 33, 11, 5
+_SHORT = 3  # terms, from which on a form is worth to be recognised in another one
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class Lowering:
         self.registers = 0
         self._atoms: dict[int, Operand] = {}
         self._forms: dict[int, Operand] = {}
+        self._shapes: dict[tuple[tuple[int, int], ...], tuple[Operand, int, int]] = {}
         self._pending: list[int] = []
         self.distributed = distributed_constraints(circuit)
         self._uses = self._count_uses()
@@ -208,9 +210,27 @@ class Lowering:
         if known is None:
             form = self.graph.forms[index]
             alias = self._alias(form)
-            known = self._atom(alias) if alias is not None else self._linear(form)
+            known = self._atom(alias) if alias is not None else self._affine(form)
             self._forms[index] = known
         return known
+
+    def _affine(self, form: Form) -> Operand:
+        """A form that is a multiple of another one but for the constant is made from it."""
+        if len(form.terms) < _SHORT:
+            return self._linear(form)
+        first = form.terms[0][1]
+        scale = pow(first, -1, P)
+        shape = tuple((atom, coefficient * scale % P) for atom, coefficient in form.terms)
+        if shape not in self._shapes:
+            made = self._linear(form)
+            self._shapes[shape] = made, first, form.constant
+            return made
+        value, before, constant = self._shapes[shape]
+        ratio = first * pow(before, -1, P) % P
+        rest = Constant((form.constant - ratio * constant) % P)
+        if ratio in (1, P - 1):
+            return self._sum([(value, ratio)], rest)
+        return self._dot([], [(value, ratio)], rest)
 
     def _linear(self, form: Form) -> Operand:
         constant = Constant(form.constant)

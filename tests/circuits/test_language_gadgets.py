@@ -167,15 +167,16 @@ def bits_of(circuit: Circuit, name: str) -> int:
     return sum(2 if f"{place} digit" in names else 1 for place in places)
 
 
-def test_no_distance_justifies_the_wrong_comparison(
+def test_no_digits_justify_the_wrong_comparison(
     circuit: Circuit, log: SignedLog, trace: Trace
 ) -> None:
-    # every product that is possible, with every pattern of distance digits of the wrong side
-    reach = 1 << bits_of(circuit, "(a * b)@0 >= 18 distance")
+    # for every product that is possible the digits of the other bit would spell 2^n or more
+    reach = 1 << bits_of(circuit, "(a * b)@0 >= 18 digits")
     for product in range(7 * 15 + 1):
         difference = product - 18
-        wrong = -difference - 1 if difference >= 0 else difference
+        wrong = difference + reach if difference >= 0 else difference
         assert wrong % P >= reach
+        assert difference % reach in (difference, difference + reach)
 
 
 def test_no_sign_digits_justify_the_other_bit(

@@ -177,12 +177,12 @@ def test_a_free_column_says_what_passes() -> None:
 
 
 def test_a_forgotten_line_of_a_gadget_is_found() -> None:
-    circuit = compile_circuit(METER, ("count(x >= 17)",))
+    circuit = compile_circuit(METER, ("max(x)",))
     assert found(circuit) == []
-    kept = tuple(c for c in circuit.constraints if c.name != "x@2 >= 17 distance")
+    kept = tuple(c for c in circuit.constraints if c.name != "max(x) reaches@2")
     missing = found(replace(circuit, constraints=kept))
-    assert ("free column", "x@2 >= 17 distance[0]") in missing
-    assert ("free column", "x@2 >= 17 distance[2]") in missing
+    assert ("free column", "max(x) distance@2[0]") in missing
+    assert ("free column", "max(x) distance@2[2]") in missing
     assert {check for check, _ in missing} == {"free column"}
     kept = tuple(c for c in circuit.constraints if c.name != "outcome 0 limb 0 is public")
     assert found(replace(circuit, constraints=kept)) == [

@@ -30,7 +30,7 @@ def test_what_is_added_once_is_never_cut(formula: str, period_ms: int | None) ->
     trace = reference_trace(circuit, log)
     assert failures(circuit, log, trace) == []
     cut = [name for name in circuit.columns if name.startswith(("max", "min", "last", "first"))]
-    assert not any(" bits" in name for name in cut)
+    assert not any(" digits" in name for name in cut)
     (total,) = log.totals(circuit)
     without = compile_circuit(schema, ("sum(a * dt_ms)",))
     if "floor" not in formula:
@@ -67,6 +67,43 @@ def test_scales_that_would_take_long_to_plan_are_refused() -> None:
     assert "factor of" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "formulas",
+    [
+        ("sum(a)", "count(a > 999)"),
+        ("count(a > 999)", "count(a < 16777215)", "sum(a) / 3"),
+        ("sum(a * a) <= 1000000000", "rounded(sum(a), 1000)", "all(a > 5)"),
+        ("variance(a) <= 3", "any(a == 7) ", "windows(mean(a) >= 4) + count(a > 7)"),
+        ("sum(a * dt_ms, where=c > 9)", "count(a >= 8388608)"),
+        # the same reading with a wider interval: a comparison of its own, with more digits
+        ("count(a + c - c > 3)", "sum(a * a)", "count(a > 3)"),
+        ("count((a > 3) & rising(a + c - c > 3))", "sum(a * a)"),
+    ],
+)
+def test_factors_cut_by_the_digits_of_a_comparison(formulas: tuple[str, ...]) -> None:
+    circuit = compile_circuit(WIDE, formulas)
+    log = sign_log(WIDE, random_windows(WIDE, [9, 0, 5, 1], 3))
+    totals = log.totals(circuit)
+    assert failures(circuit, log, reference_trace(circuit, log)) == []
+    for place, outcome in enumerate(circuit.outcomes):
+        for other in (totals[place] + 1, totals[place] - 1, totals[place] ^ 1 << 13):
+            if outcome.minimum_total <= other <= outcome.maximum_total:
+                lied = (*totals[:place], other, *totals[place + 1 :])
+                assert failures(circuit, log, reference_trace(circuit, log), lied)
+
+
+def test_a_comparison_makes_a_sum_cheaper() -> None:
+    schema = Schema((channel("a", 16),), 100)
+    alone, count, both = (
+        compile_circuit(schema, formulas)
+        for formulas in (["sum(a)"], ["count(a > 9)"], ["sum(a)", "count(a > 9)"])
+    )
+    hashed = len(alone.columns) - 11  # 6 + 4 digits of a limb and its carry, and the top
+    assert both.column_count == hashed + (count.column_count - hashed) + 6 + 2 + 1
+    assert both.outcomes[0].minimum_total == 0
+    assert both.outcomes[0].maximum_total == alone.outcomes[0].maximum_total
+
+
 def test_many_thresholds_on_one_channel_share_their_spelling() -> None:
     def columns(thresholds: int) -> int:
         formulas = [f"count(a >= {1000 * (k + 1)})" for k in range(thresholds)]
@@ -75,7 +112,7 @@ def test_many_thresholds_on_one_channel_share_their_spelling() -> None:
     one, two, three, four = (columns(k) for k in (1, 2, 3, 4))
     counter = 1  # of each outcome
     slots = WIDE.records_per_block
-    assert two - one == slots * 13 + counter
+    assert two - one == slots * 12 + counter
     assert four - three == slots * 1 + counter
     assert three < one + 2 * (two - one)
 

@@ -16,7 +16,7 @@ from circuits.circuit import Circuit
 from circuits.compile import compile_circuit
 from circuits.evaluate import interpreter
 from circuits.expression import Expression
-from circuits.field import P, multiply
+from circuits.field import P, inverse, multiply
 from circuits.gadgets.log_hash import add_log_hash
 from circuits.readable import (
     constraint_lines,
@@ -34,7 +34,7 @@ METER = Schema((channel("x"),), 100)
 NAME = r'(?:"(?:[^"\\]|\\.)*"|[A-Za-z_][\w@.]*(?: [\w@.]+)*)'
 TOKEN = re.compile(
     rf"(?P<digits>digits\((?P<array>{NAME})\[(?P<low>\d+)\.\.(?P<high>\d+)\]\)(?P<mark>'?))"
-    rf"|(?P<name>{NAME}(?:\[\d+\])?(?: #\d+)?'?)|(?P<number>\d+)|(?P<sign>[-+*^()])|(?P<space> +)"
+    rf"|(?P<name>{NAME}(?:\[\d+\])?(?: #\d+)?'?)|(?P<number>\d+)|(?P<sign>[-+*/^()])|(?P<space> +)"
 )
 
 
@@ -89,6 +89,9 @@ class Text:
                 self.take()
                 value **= self.take()[1]
             total *= value
+            if self.tokens[0][0] == "/":
+                self.take()
+                total *= pow(self.take()[1], -1, P)
             if self.tokens[0][0] != "*":
                 return total
             self.take()
@@ -188,6 +191,8 @@ def test_what_a_reader_sees() -> None:
     builder.constrain("not digits", raw[0].now + raw[1].now * 4)
     builder.constrain("quoted", 1 - x.now * y.now)
     builder.constrain("cube", (x.now - 1) * (x.now - 1) * (x.now - 1))
+    bit = (x.now - y.now - 40_000) * inverse(1 << 16) + 1
+    builder.constrain("divided", first * (1 - bit) - x.next)
     texts = texts_of(builder)
     assert texts["limb digits[3] digit"] == (
         "limb digits[3] * (limb digits[3] - 3) * (limb digits[3] * (limb digits[3] - 3) + 2)"
@@ -198,6 +203,7 @@ def test_what_a_reader_sees() -> None:
     assert texts["not digits"] == "raw[0] + 4 * raw[1]"
     assert texts["quoted"] == '1 - "a * b" * top'
     assert texts["cube"] == '("a * b" - 1)^3'
+    assert texts["divided"] == 'first * ((top - "a * b" + 40000) / 65536) - "a * b"\''
 
 
 def test_two_things_of_one_name_are_told_apart() -> None:

@@ -93,7 +93,7 @@ def test_different_conditions_carry_their_own() -> None:
     ]
     assert [variable.widths for variable in circuit.state] == [(3,), (3,), (3,), (1,), (1,)]
     # all four runs on a > 3 rest on one comparison
-    assert len(named(circuit, "a@0 >= 4 distance[0]")) == 1
+    assert len(named(circuit, "a@0 >= 4 digits[0]")) == 1
 
 
 def test_a_remainder_belongs_to_its_text() -> None:

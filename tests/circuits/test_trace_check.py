@@ -72,7 +72,7 @@ def test_rows_are_as_the_fixture_says(circuit: Circuit, log: SignedLog, trace: T
         ("outcome 0 carry 0 digits[0]", 9, 1, ("outcome 0 limb 0 adds", 9)),
         ("dt_ms digits@0[4]", 4, 1, ("dt_ms digits@0", 4)),
         ("dt_ms digits@0[11]", 9, 1, ("dt_ms digits@0", 9)),
-        ("flow@1 >= 2001 distance[0]", 0, P - 1, ("flow@1 >= 2001 distance[0] digit", 0)),
+        ("flow@1 >= 2001 digits[0]", 0, P - 1, ("flow@1 >= 2001 digits[0] digit", 0)),
     ],
 )
 def test_a_wrong_cell_is_named(
@@ -102,26 +102,31 @@ def test_a_failure_carries_the_values_it_read(
     assert values["active"] == 1
 
 
-def test_a_comparison_bit_is_bound_both_ways(
+def test_the_digits_of_a_comparison_are_bound_on_either_side(
     circuit: Circuit, log: SignedLog, trace: Trace
 ) -> None:
-    bit = circuit.columns.index("flow@0 >= 2001")
+    places = [circuit.columns.index(name) for name in digit_names(circuit)]
     data_rows = np.nonzero(trace.data_rows)[0]
-    assert set(trace.columns[bit, data_rows].tolist()) == {0, 1}  # both directions are exercised
+    reaches = trace.columns[8, data_rows] >= 2001
+    assert set(reaches.tolist()) == {False, True}  # both sides are exercised
     for row in data_rows.tolist():
-        trace.columns[bit, row] ^= 1
-        assert ("flow@0 >= 2001 distance", row) in broken(circuit, log, trace)
-        trace.columns[bit, row] ^= 1
+        for place in places:
+            trace.columns[place, row] ^= 1
+            assert ("flow@0 >= 2001", row) in broken(circuit, log, trace)
+            trace.columns[place, row] ^= 1
 
 
-def test_no_distance_bits_justify_the_wrong_comparison(circuit: Circuit) -> None:
-    # for every reading near the threshold, search all bit patterns of the wrong side
-    names = [n for n in circuit.columns if n.startswith("flow@0 >= 2001 distance")]
-    reach = 1 << len(names)
+def digit_names(circuit: Circuit) -> list[str]:
+    return [name for name in circuit.columns if name.startswith("flow@0 >= 2001 digits[")]
+
+
+def test_no_digits_justify_the_wrong_comparison(circuit: Circuit) -> None:
+    # the other bit would need 2^n more, or less, than what the digits spell
+    reach = 4 ** len(digit_names(circuit))
+    assert reach == 2**12
     for reading in (0, 2000, 2001, 2**12 - 1):
-        wrong = reading < 2001
-        distance = (reading - 2001 if wrong else 2000 - reading) % P
-        assert distance >= reach
+        wrong = reading - 2001 if reading < 2001 else reading - 2001 + reach
+        assert wrong % P >= reach
 
 
 def test_padding_slots_must_be_zero() -> None:

@@ -29,6 +29,7 @@ from examples.circuits.energy_per_litre import (
 from examples.demo.source import ROOT
 from prover.cli import main
 from tests.circuits.logs import SignedLog, failures, random_log, reference_trace, sign_log
+from tests.forgery.traces import digits, spelled_bits, spelling
 
 MODULE = "examples/circuits/energy_per_litre.py"
 LITTLE, MUCH, HUGE = [2300, 190, 12000], [2300, 300, 12000], [4000, 600, 12000]
@@ -190,13 +191,11 @@ CASES = [
     ("account after slot 0", 0, 9, "account slot 0", 0),
     ("account after slot 0", 2, 9, "account slot 0", 2),
     ("account after slot 0", 5, 9, "account slot 0", 5),
-    ("t@0" + POSITIVE, 0, 1, "t@0 >= 0 distance", 0),
-    ("t@1" + POSITIVE, 0, 0, "t@1 >= 0 distance", 0),
-    ("t@1" + POSITIVE, 3, 2, "t@1 >= 0 boolean", 3),
-    ("t@0" + ALARM, 1, 0, f"t@0{ALARM} distance", 1),
-    ("t@0" + ALARM, 3, 1, f"t@0{ALARM} distance", 3),
-    ("t@1" + ALARM, 1, 1, f"t@1{ALARM} distance", 1),
-    (f"t@1{ALARM} distance[3]", 3, 4, f"t@1{ALARM} distance[3] digit", 3),
+    (f"t@0{POSITIVE} digits[0]", 0, 1, "t@0" + POSITIVE, 0),
+    (f"t@1{POSITIVE} digits[12]", 0, 1, "t@1" + POSITIVE, 0),
+    (f"t@0{ALARM} digits[4]", 1, 0, "t@0" + ALARM, 1),
+    (f"t@1{ALARM} digits[2]", 1, 1, "t@1" + ALARM, 1),  # a slot without a record
+    (f"t@1{ALARM} digits[3]", 3, 4, f"t@1{ALARM} digits[3] digit", 3),
     ("used up top", 0, 1, "used up limb 0 starts", 0),
     ("used up top", 2, 0, "used up limb 0 adds", 1),
     ("used up top", 5, 0, "used up limb 0 is public", 4),
@@ -231,7 +230,7 @@ def own_columns(compiled: Circuit) -> list[int]:
 def test_every_column_is_bound_on_rows_with_data(
     compiled: Circuit, log: SignedLog, trace: Trace, row: int
 ) -> None:
-    assert len(own_columns(compiled)) == 59
+    assert len(own_columns(compiled)) == 55
     for index in own_columns(compiled):
         honest = trace.columns[index, row]
         trace.columns[index, row] = 1 - honest % 2
@@ -248,7 +247,7 @@ def test_what_is_free_changes_nothing(compiled: Circuit, log: SignedLog, trace: 
         if name.startswith(("excess@", "t@")):
             trace.columns[index, rows] = 12345 if name.startswith("excess@") else 1
             changed += 1
-    assert changed == 56
+    assert changed == 52
     assert broken(compiled, log, trace) == []
 
 
@@ -271,24 +270,29 @@ def test_an_account_that_begins_below_zero_fails_at_its_beginning_only(compiled:
 
 def spell(compiled: Circuit, trace: Trace, name: str, row: int, difference: int) -> None:
     """Fill a comparison as its filler would."""
-    gap = difference if difference >= 0 else -difference - 1
-    trace.columns[compiled.columns.index(name), row] = difference >= 0
-    for k in range(15):
-        if f"{name} distance[{k}]" in compiled.columns:
-            trace.columns[compiled.columns.index(f"{name} distance[{k}]"), row] = gap >> 2 * k & 3
+    names = spelling(compiled.columns, f"{name} digits")
+    spelled = digits(difference % reach(compiled, name), len(names))
+    for column, digit in zip(names, spelled, strict=True):
+        trace.columns[compiled.columns.index(column), row] = digit
 
 
-def test_no_distance_justifies_the_wrong_bit(compiled: Circuit) -> None:
-    # over the whole interval of t the distance of the other side lies beyond what the digits spell
+def reach(compiled: Circuit, name: str) -> int:
+    """One more than what a comparison's digits can spell."""
+    bound = {constraint.name for constraint in compiled.constraints}
+    return 1 << spelled_bits(bound, spelling(compiled.columns, f"{name} digits"))
+
+
+def test_no_digits_justify_the_wrong_bit(compiled: Circuit) -> None:
+    # over the whole interval of t the other bit lies beyond what the digits spell
     low, high = -BOUND * (2**15 - 1), (2**12 - 1) ** 2 + ALLOWANCE - 1
     for name, threshold in ((POSITIVE, 0), (ALARM, ALLOWANCE)):
         for slot in (0, 1):
-            reach = 4 ** sum(c.startswith(f"t@{slot}{name} distance") for c in compiled.columns)
+            limit = reach(compiled, f"t@{slot}{name}")
             for t in (low, -1, 0, 1, ALLOWANCE - 1, ALLOWANCE, high):
-                claimed_up, claimed_down = (t - threshold) % P, (threshold - 1 - t) % P
+                claimed_up, claimed_down = (t - threshold) % P, (t - threshold + limit) % P
                 wrong = claimed_down if t >= threshold else claimed_up
                 right = claimed_up if t >= threshold else claimed_down
-                assert right < reach <= wrong
+                assert right < limit <= wrong
 
 
 @pytest.mark.parametrize(("bound", "allowance"), [(BOUND, 2**30), (2**20, ALLOWANCE)])

@@ -57,7 +57,7 @@ def _signed(case: Case) -> SignedLog:
 CASES = (
     Case(
         "product and counts",
-        Schema((channel("flow", 18, "0.001"),)),
+        Schema((channel("flow", 23, "0.001"),)),
         ("sum(flow * dt_ms) / 60000", "count(flow <= 100)", "count(flow >= 200)"),
         (81, 0, 46),
         planted=(100_001, 200_000),

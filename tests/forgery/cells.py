@@ -41,7 +41,7 @@ FREE = (
         "no data",
         "every use has a factor that is 0 there: data, a weight, or a guard",
     ),
-    Free(r".+ >= -?\d+( distance\[\d+\])?", "no data", "a comparison of no record is not counted"),
+    Free(r".+ >= -?\d+ digits\[\d+\]", "no data", "a comparison of no record is not counted"),
     Free(r".+ == -?\d+( inverse)?", "no data", "a comparison of no record is not counted"),
     Free(
         r"(?P<bit>.+ == -?\d+) inverse",

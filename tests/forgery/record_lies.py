@@ -43,21 +43,33 @@ AB = "(a * b)"
 PRODUCT = contract("count(a * b > 17)")
 NEAR = f"{AB}@1 >= 18"
 
-# the wild digit of a distance: the condition turned around
 TURNED = f"{AB}@0 >= 18"
 
 
-def _turned() -> Lie:
-    """12 is said to reach 18; the distance is -6."""
-    return spelling(f"{TURNED} distance", 1, 12 - 18, {TURNED: 1})
+def _halves(name: str, spelled: dict[int, int]) -> Lie:
+    """Digits 64 beside the true ones: each record's bit is one half, two of them count as one."""
+
+    def tell(sheet: Sheet) -> None:
+        for row, value in spelled.items():
+            sheet.spell(f"{name} digits", row, value)
+
+    return Lie(tell)
+
+
+def _turned(row: int, value: int) -> Lie:
+    """The condition turned around: the digits are 128 less, or more, than they should be."""
+    return spelling(f"{TURNED} digits", row, value)
 
 
 REACH_LIES = (
-    # at the threshold itself the bit is one more than the distance: two
-    Told(f"{NEAR} boolean", PRODUCT, lambda: spelling(f"{NEAR} distance", 0, 1, {NEAR: 2})),
-    Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 1}, 1))),
-    Told(f"{TURNED} distance", PRODUCT, lambda: Lie(cells({TURNED: 0}, 0))),
-    *out_of_range(PRODUCT, f"{TURNED} distance", _turned, digits=range(3), bits=[3]),
+    Told(NEAR, PRODUCT, lambda: _halves(NEAR, {0: 18 - 18 + 64, 5: 28 - 18 + 64})),
+    Told(TURNED, PRODUCT, lambda: _halves(TURNED, {1: 12 - 18 + 64, 6: 8 - 18 + 64})),
+    *out_of_range(
+        PRODUCT, f"{TURNED} digits", lambda: _turned(1, 12 - 18), digits=range(3), bits=[3]
+    ),
+    *out_of_range(
+        PRODUCT, f"{TURNED} digits", lambda: _turned(0, 45 - 18 + 128), digits=range(3), bits=[3]
+    ),
 )
 
 # sums: 14, 9 | 8, 19 | 2 | 18, 11 | 6, 8 | 17
@@ -85,7 +97,7 @@ SLOT_LIES = (
     Told(
         f"{AB}@0 committed",
         PRODUCT,
-        lambda: spelling(f"{TURNED} distance", 1, 2, {f"{AB}@0": 20, TURNED: 1}),
+        lambda: spelling(f"{TURNED} digits", 1, 2, {f"{AB}@0": 20}),
     ),
     # a record that does not count, one that does
     Told(f"{WHERE}@1 counted", CHOSEN, lambda: Lie(cells({f"{WHERE}@1 counted": 1}, 0))),

@@ -37,21 +37,21 @@ def _rising_at_last(sheet: Sheet) -> None:
     sheet.set(f"{R} after slot 0", slice(BEHIND - 2, None), 1)
 
 
-GUARDED = contract(f"count({R})", schema=GAPS)
-GUARD = "~missing(a)@0 counted"
+ON = (((5, 9, 0), (6, 3, 1000), (6, 6, 500)), ((4, 14, 2000), (4, 7, 1000)))
+GUARDED = contract(f"count({R})", schema=GAPS, windows=ON)
+GUARD = "~missing(a)@1 counted"
 
 
-def _counted_salt(sheet: Sheet) -> None:
-    """A closing row taken for a record on which the condition holds: the next one does not rise."""
-    row = FIRST + 7
+def _counted_padding(sheet: Sheet) -> None:
+    """An empty slot taken for a record on which the condition does not hold: the next one rises."""
+    row = FIRST + 1
     sheet.set(GUARD, row, 1)
-    sheet.set("a@0 >= 4", row, 1)
-    sheet.set(f"{R} after slot 0", row, 0)
-    _register(R, row + 1, 0)(sheet)
+    sheet.set(f"{R} after slot 0", row + 1, 1)
+    _register(R, slice(row + 1, row + 3), 1)(sheet)
 
 
 RISING_LIES = (
-    Told(GUARD, GUARDED, lambda: Lie(_counted_salt)),
+    Told(GUARD, GUARDED, lambda: Lie(_counted_padding)),
     # on, on: said to be off in between
     Told(f"{R} slot 0", RISING, lambda: Lie(lambda s: s.set(f"{R} after slot 0", FIRST, 1))),
     # the same over the end of a row

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
-from itertools import islice
+from itertools import combinations, islice
 from re import Match
 
 import numpy as np
@@ -32,12 +32,15 @@ from tests.forgery.traces import (
     complete,
     digits,
     fill_hash,
+    form_values,
     selector_values,
+    spelled_bits,
     spelling,
 )
 
 PADDING_ROWS = 3
 ATTEMPTS = 400
+OTHERS = 4096  # spellings of one time step
 # ``test_the_row_after_the_last_one_may_be_active`` says why
 NOT_NEEDED = {"row after last inactive"}
 
@@ -260,29 +263,35 @@ def _cells(
     return {(name, row): digit for name, digit in zip(names, spelled, strict=True)}
 
 
-def _wild_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
-    """At the threshold itself the bit is one more than the distance: two."""
-    key = found["key"]
-    for row in _full_rows(case):
-        if _reading(case, found, row) == 0:
-            cells = _cells(case, f"{key} distance", row, 1)
-            yield partial(build, case, Lie(cells={**cells, (key, row): 2}))
+def _half_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
+    """Digits half of 2^n beside the true ones: the bit of two records is one half more, or less."""
+    key, reach = found["key"], _reach(case, found)
+    gaps = {row: _reading(case, found, row) for row in _full_rows(case)}
+    alike = [[row for row in gaps if (gaps[row] < 0) is below] for below in (False, True)]
+    for row, other in (pair for rows in alike for pair in combinations(rows, 2)):
+        cells: dict[tuple[str, int], int] = {}
+        for place in (row, other):
+            value = (gaps[place] + reach // 2) % reach
+            cells |= _cells(case, f"{key} digits", place, value)
+        yield partial(build, case, Lie(cells=cells))
 
 
 def _wrong_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
-    """The comparison turned around; a free distance digit, where there is one, makes it add up.
+    """The comparison turned around by a free digit: of 2^n more than fits, or of less than 0.
 
-    The distance is negative: the digit is p - 1 or, where p is added, more than 3.
+    That is p less, or, where p is added, far more than 3.
     """
-    key, digit = found["key"], found.groupdict().get("digit")
     for row in _full_rows(case):
         gap = _reading(case, found, row)
-        holds = int(gap < 0)
-        cells = {(key, row): holds}
-        if digit is not None:
-            distance = holds * (2 * gap + 1) - gap - 1 + row % 2 * P
-            cells |= _cells(case, f"{key} distance", row, distance, int(digit))
+        value = (gap if gap < 0 else gap + _reach(case, found)) + row % 2 * P
+        cells = _cells(case, f"{found['key']} digits", row, value, int(found["digit"]))
         yield partial(build, case, Lie(cells=cells))
+
+
+def _reach(case: Case, found: Match[str]) -> int:
+    """One more than what the digits of a comparison can spell."""
+    names = spelling(case.circuit.columns, f"{found['key']} digits")
+    return 1 << spelled_bits({c.name for c in case.circuit.constraints}, names)
 
 
 def _other_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:
@@ -301,7 +310,8 @@ def _time_step(case: Case, slot: int, row: int) -> int:
 def _wild_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:
     """The same time step modulo p from other digits: its parts have other products.
 
-    First the digits of the step and p, then any with one that makes it add up.
+    First the digits of the step and p, then those with one that makes it add up of which rows add
+    least.
     """
     slot, free = int(found["slot"]), int(found["digit"])
     key = f"dt_ms digits@{slot}"
@@ -309,13 +319,31 @@ def _wild_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:
         cells = _cells(case, key, row, _time_step(case, slot, row) + P, free)
         yield partial(build, case, Lie(cells=cells))
     random = np.random.default_rng(slot * DT_BITS + free)
-    while True:
-        row = int(random.choice(_full_rows(case)))
-        others = int(random.integers(0, 1 << DT_BITS)) & ~(3 << 2 * free)
-        cells = _cells(case, key, row, others)
-        rest = _time_step(case, slot, row) - others
-        cells[f"{key}[{free}]", row] = rest * inverse(4**free) % P
-        yield partial(build, case, Lie(cells=cells))
+    names = spelling(case.circuit.columns, key)
+    for row in _full_rows(case):
+        others = random.integers(0, 1 << DT_BITS, OTHERS) & ~(3 << 2 * free)
+        spelled = others[:, None] >> 2 * np.arange(len(names)) & 3
+        spelled[:, free] = (_time_step(case, slot, row) - others) * inverse(4**free) % P
+        for place in np.argsort(_row_adds(case, row, names, spelled))[:8]:
+            values = zip(names, spelled[place].tolist(), strict=True)
+            yield partial(build, case, Lie(cells={(name, row): value for name, value in values}))
+
+
+def _row_adds(
+    case: Case, row: int, names: list[str], values: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The most that a row with these cells, (tries, names), adds to a limb, in magnitude."""
+    circuit, trace = case.circuit, honest(case).trace
+    columns = np.repeat(trace.columns[:, row : row + 1], len(values) + 1, axis=1).astype(np.uint64)
+    running = re.compile(r"outcome \d+ ((limb|carry) \d+ digits.*|top)")
+    columns[[k for k, name in enumerate(circuit.columns) if running.fullmatch(name)]] = 0
+    columns[[circuit.columns.index(name) for name in names], :-1] = values.T
+    selectors = selector_values(circuit, trace.layout, trace.columns.shape[1])
+    here = np.repeat(selectors[:, row : row + 1], len(values) + 1, axis=1)
+    forms = [c.form for c in circuit.constraints if c.name.endswith(" adds")]
+    added = [form_values(circuit, form, columns, here).astype(np.int64) for form in forms]
+    most: NDArray[np.int64] = np.max([np.minimum(a, P - a) for a in added], axis=0)
+    return most
 
 
 def _wrong_addition(case: Case, found: Match[str]) -> Iterator[Attempt]:
@@ -356,8 +384,8 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
     (r"active never rises", _inactive_row),
     (r"last row active", _counted_salt),
     (r"padding of slot (\d+)\[(\d+)\]", _filled_padding),
-    (_KEY + r" boolean", _wild_comparison),
-    (_KEY + r" distance(\[(?P<digit>\d+)\] (digit|boolean))?", _wrong_comparison),
+    (_KEY, _half_comparison),
+    (_KEY + r" digits\[(?P<digit>\d+)\] (digit|boolean)", _wrong_comparison),
     (r"dt_ms digits@(?P<slot>\d+)", _other_time_step),
     (r"dt_ms digits@(?P<slot>\d+)\[(?P<digit>\d+)\] digit", _wild_time_step),
     (r"outcome \d+ limb \d+ adds", _wrong_addition),

@@ -20,7 +20,7 @@ from tests.forgery.strategies import (
     honest,
     is_true,
 )
-from tests.forgery.traces import Lie
+from tests.forgery.traces import Lie, spelled_bits, spelling
 from verifier.kernel.parameters import ParameterSet
 
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -107,11 +107,13 @@ def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
     without it, and what later rows count flows into no public value.
     """
     after = honest(case).trace.layout.active_rows
+    bound = {constraint.name for constraint in case.circuit.constraints}
     cells: dict[tuple[str, int], int] = {}
     for name in case.circuit.columns:  # the padding row's readings are zero: below every threshold
-        found = re.fullmatch(r"\w+@\d+ >= (\d+) distance\[(\d+)\]", name)
+        found = re.fullmatch(r"(\w+@\d+ >= (\d+) digits)\[(\d+)\]", name)
         if found:
-            cells[name, after] = (int(found[1]) - 1) >> 2 * int(found[2]) & 3
+            reach = 1 << spelled_bits(bound, spelling(case.circuit.columns, found[1]))
+            cells[name, after] = reach - int(found[2]) >> 2 * int(found[3]) & 3
     forgery = build(case, Lie(active={after: 1}, cells=cells))
     assert failing(case.circuit, forgery.trace, forgery.statement) == NOT_NEEDED
     assert forgery.statement == honest(case).statement
@@ -122,10 +124,10 @@ def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
 
 PROVED = (
     (0, "full round 3[5]"),
-    (0, "flow@1 >= 200000 boolean"),
+    (0, "flow@1 >= 200000"),
     (0, "dt_ms digits@2[9] digit"),
     (0, "outcome 0 carry 1 digits[3] digit"),
-    (0, "outcome 0 limb 2 digits[10] boolean"),
+    (0, "outcome 0 limb 2 digits[9] boolean"),
     (1, "outcome 0 limb 0 digits[4] digit"),
     (1, "padding of slot 1[2]"),
     (2, "active never rises"),
@@ -135,10 +137,10 @@ PROVED_LONG = (
     (0, "partial round 20"),
     (0, "chain_in[0]"),
     (0, "chain flows[4]"),
-    (0, "flow@3 >= 100001 distance"),
-    (0, "flow@2 >= 100001 distance[3] digit"),
+    (0, "flow@3 >= 100001"),
+    (0, "flow@2 >= 100001 digits[3] digit"),
     (1, "outcome 0 carry 0 digits[8] boolean"),
-    (3, "x@1 >= 8 distance[1] boolean"),
+    (3, "x@1 >= 8 digits[1] boolean"),
     (1, "dt_ms digits@1"),
     (1, "outcome 0 limb 1 adds"),
     (1, "outcome 1 limb 0 starts"),

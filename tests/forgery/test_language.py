@@ -70,8 +70,8 @@ _EDGE = r"(first|last)\(\w+\)\**"
 _TOTAL = r"outcome \d+( windows\S*| (low|high) (side|square)| ((low|high) )?times [ns])?"
 # what spells an integer: every column but the last one of an odd width is a digit
 SPELLED = (
-    r".+ >= -?\d+ distance",
-    r".+@\d+ .*digits",
+    r".+ >= -?\d+ digits",
+    r"(?!.* >= ).+@\d+ .*digits",
     r"segments \w+@\d+ offset",
     r"segments \w+@\d+ rest",
     _CHOSEN + r" distance@\d+",
@@ -88,13 +88,12 @@ NEEDED = (
     r"dt_ms digits@\d+\[\d+\] digit",
     *(stem + r"\[\d+\] digit" for stem in SPELLED),
     *(stem + r"\[\d+\] boolean" for stem in SPELLED),
-    r".+ >= -?\d+ boolean",
-    r".+ >= -?\d+ distance",
+    r".+ >= -?\d+",
     r".+ == -?\d+ only if",
     r".+ == -?\d+ if",
     r".+ committed",
     r".+ counted",
-    r".+@\d+ .*digits",
+    r"(?!.* >= ).+@\d+ .*digits",
     r"segments \w+@\d+",
     r"segments \w+@\d+ end",
     r"segments \w+@\d+ at most one",

@@ -46,8 +46,8 @@ class Counts:
 
 # of the parameter set standard, with the default memory
 LIMITS = {
-    MINUTE: Counts(256, 169, 196, 2_976, 1),
-    DAY: Counts(1 << 17, 207, 189, 2_976, 1),
+    MINUTE: Counts(256, 157, 184, 3_050, 1),
+    DAY: Counts(1 << 17, 195, 181, 3_050, 1),
 }
 
 

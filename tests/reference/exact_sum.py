@@ -45,32 +45,44 @@ class Limb:
     carry_bits: int
 
 
-def total_bounds(pieces: Sequence[Piece]) -> tuple[int, int]:
-    """The least and the greatest total of 2^20 rows."""
-    low = sum(piece.low << piece.shift for piece in pieces)
-    high = sum(piece.high << piece.shift for piece in pieces)
-    return low << LOG2_ROWS, high << LOG2_ROWS
+@dataclass(frozen=True)
+class Row:
+    """What a row adds: its pieces, and low <= their sum <= high.
 
+    The bounds are those before anything is cut, which can be closer than the pieces' together.
+    """
 
-def require_claimable(pieces: Sequence[Piece]) -> None:
-    """OverflowError unless a claim has room for the total."""
-    low, high = total_bounds(pieces)
-    if max(-low, high) >= LARGEST_TOTAL:
-        raise OverflowError(f"{low}..{high}")
+    pieces: Sequence[Piece]
+    low: int
+    high: int
+
+    @property
+    def total_bounds(self) -> tuple[int, int]:
+        """The least and the greatest total of 2^20 rows: Tmin and Tmax."""
+        return self.low << LOG2_ROWS, self.high << LOG2_ROWS
+
+    def require_claimable(self) -> None:
+        """OverflowError unless a claim has room for the total."""
+        low, high = self.total_bounds
+        if max(-low, high) >= LARGEST_TOTAL:
+            raise OverflowError(f"{low}..{high}")
 
 
 def limb_plan(
     pieces: Sequence[Piece], bare: int = BARE_SUM, *, reduced: bool = False
 ) -> tuple[Limb, ...]:
-    """The limbs of an exact sum; OverflowError where an equation could wrap."""
-    if len(pieces) == 1 and max(-pieces[0].low, pieces[0].high) << LOG2_ROWS < bare:
-        return ()
-    limbs = []
+    """The limbs of an exact sum; OverflowError where an equation could wrap.
+
+    Where the last piece has none, there is one less than pieces.
+    """
+    limbs: list[Limb] = []
     carry_low = carry_high = 0
     for number, piece in enumerate(pieces):
         low, high = piece.low + carry_low, piece.high + carry_high
         if number + 1 < len(pieces):
             width = pieces[number + 1].shift - piece.shift
+        elif max(-low, high) << LOG2_ROWS < bare:
+            return tuple(limbs)
         else:
             width = max(1, max(-low, high).bit_length() - 7)
         low -= (1 << width) - 1 if reduced else 0
@@ -141,8 +153,8 @@ class Running:
         publics = [point.limbs[k] for k in run.publics] if run.publics is not None else None
         for k, (now, after) in enumerate(zip(self.now, self.after, strict=True)):
             limb, limb_after = now.at(point), after.at(point)
-            added = carry if self.plan and k == len(self.plan) else carry + self._added(point, k)
-            step = limb_after - limb - added
+            added = self._pieces[k].e.at(point) if k < len(self._pieces) else ZERO
+            step = limb_after - limb - added - carry
             if k < len(self.plan):
                 a, c = self._limbs[k]
                 yield from a.ranges(point)
@@ -159,19 +171,16 @@ class Running:
             if publics is not None and not run.taken:
                 yield last * (limb_after - publics[k])
 
-    def _added(self, point: Point, k: int) -> Extension:
-        return self._pieces[k].e.at(point)
-
 
 class ExactSum:
     """*Exact sum*: the total is public, limb by limb."""
 
-    def __init__(self, gadgets: Gadgets, pieces: Sequence[Piece]) -> None:
-        require_claimable(pieces)
-        plan = limb_plan(pieces)
+    def __init__(self, gadgets: Gadgets, row: Row) -> None:
+        row.require_claimable()
+        plan = limb_plan(row.pieces)
         run = Run(publics=gadgets.publics(len(plan) + 1))
-        self._running = Running(gadgets, pieces, plan, run)
-        low, self.highest = total_bounds(pieces)
+        self._running = Running(gadgets, row.pieces, plan, run)
+        low, self.highest = row.total_bounds
         self.lowest = min(0, low)
 
     def constraints(self, point: Point) -> Values:
@@ -188,13 +197,11 @@ class ExactSum:
 class _Sign:
     """Whether start + an exact sum is 0 or more, the sum staying private."""
 
-    def __init__(
-        self, gadgets: Gadgets, pieces: Sequence[Piece], start: int, *, per_window: bool
-    ) -> None:
-        low, high = total_bounds(pieces)
+    def __init__(self, gadgets: Gadgets, row: Row, start: int, *, per_window: bool) -> None:
+        low, high = row.total_bounds
         start = min(max(start, -(high + 1)), -low)
-        plan = limb_plan(pieces, BARE_PRIVATE)
-        self._running = Running(gadgets, pieces, plan, Run(start, per_window))
+        plan = limb_plan(row.pieces, BARE_PRIVATE)
+        self._running = Running(gadgets, row.pieces, plan, Run(start, per_window))
         lowest, highest = ((start + end) >> self._running.top_shift for end in (low, high))
         width = max(highest, -lowest - 1).bit_length()
         if (1 << width) + max(highest, -lowest) >= P:
@@ -216,8 +223,8 @@ class PublicSign(_Sign):
 
     lowest, highest = 0, 1
 
-    def __init__(self, gadgets: Gadgets, pieces: Sequence[Piece], start: int) -> None:
-        super().__init__(gadgets, pieces, start, per_window=False)
+    def __init__(self, gadgets: Gadgets, row: Row, start: int) -> None:
+        super().__init__(gadgets, row, start, per_window=False)
         self._public = gadgets.publics(1)[0]
 
     def constraints(self, point: Point) -> Values:
@@ -232,11 +239,9 @@ class PublicSign(_Sign):
 class PrivateSign(_Sign):
     """The bit is a column: on the last active row, or on every closing row for its window."""
 
-    def __init__(
-        self, gadgets: Gadgets, pieces: Sequence[Piece], start: int, *, per_window: bool
-    ) -> None:
+    def __init__(self, gadgets: Gadgets, row: Row, start: int, *, per_window: bool) -> None:
         self._bit = gadgets.columns(1)[0]
-        super().__init__(gadgets, pieces, start, per_window=per_window)
+        super().__init__(gadgets, row, start, per_window=per_window)
 
     @property
     def bit(self) -> Polynomial:

@@ -96,30 +96,42 @@ class Ranged:
 class Reaches:
     """*Reaches*: a bit that is 1 exactly where an integer of degree 1 is at least the threshold.
 
-    low < threshold <= high.
+    low < threshold <= high. The bit has no column: it is a polynomial that is a bit on rows with
+    data. Distance and bit together spell the integer less (threshold - 2^n).
     """
 
     def __init__(self, gadgets: Gadgets, integer: Ranged, threshold: int) -> None:
-        above, below = integer.high - threshold, threshold - integer.low - 1
-        farthest = max(above, below)
-        if (1 << farthest.bit_length()) - 1 >= P - 1 - farthest:
+        farthest = _farthest(integer, threshold)
+        self.distance_bits = farthest.bit_length()
+        self._turn = 1 << self.distance_bits
+        if self._turn - 1 >= P - 1 - farthest:
             raise OverflowError(f"{integer.low}..{integer.high} is too far from {threshold}")
-        self._data, self.above = gadgets.data, integer.e - threshold
-        self._bit = gadgets.columns(1)[0]
-        self._distance = gadgets.spelled(farthest.bit_length())
-
-    @property
-    def bit(self) -> Polynomial:
-        """The bit."""
-        return column(self._bit)
+        self._data = gadgets.data
+        self._distance = gadgets.spelled(self.distance_bits)
+        self._away = integer.e - threshold - self._distance.now
+        self.bit = self._away * pow(self._turn, -1, P) + 1
 
     def constraints(self, point: Point) -> Values:
-        """Ranges, then the distance on the side that the bit names."""
-        bit, above = point.here[self._bit], self.above.at(point)
-        yield boolean(bit)
+        """Ranges; the distance is that from the threshold, or from 2^n below it."""
         yield from self._distance.ranges(point)
-        away = bit * (2 * above + 1) - above - 1
-        yield self._data.at(point) * (away - self._distance.at(point))
+        away = self._away.at(point)
+        yield self._data.at(point) * away * (away + self._turn)
+
+    def cut(self, first: int, count: int) -> Polynomial:
+        """What so many bits from this one on spell, of the integer less (threshold - 2^n)."""
+        distance = self._distance.cut(first, count)
+        if first + count <= self.distance_bits:
+            return distance
+        return distance + self.bit * (1 << (self.distance_bits - first))
+
+
+def _farthest(integer: Ranged, threshold: int) -> int:
+    return max(integer.high - threshold, threshold - integer.low - 1)
+
+
+def distance_bits(integer: Ranged, threshold: int) -> int:
+    """The n of *Reaches*."""
+    return _farthest(integer, threshold).bit_length()
 
 
 class Segments:

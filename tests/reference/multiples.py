@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tests.reference.exact_sum import (
     BARE_PRIVATE,
     LAST,
-    Piece,
+    Row,
     Run,
     Running,
     limb_plan,
-    require_claimable,
-    total_bounds,
 )
 from tests.reference.facts import Refusal
 from tests.reference.field import ZERO, P
@@ -24,15 +20,13 @@ from tests.reference.spelling import boolean
 class Multiples:
     """How often a step fits into start + the total, or into what is carried + the total (None)."""
 
-    def __init__(
-        self, gadgets: Gadgets, pieces: Sequence[Piece], step: int, start: int | None
-    ) -> None:
-        require_claimable(pieces)
-        low, high = total_bounds(pieces)
+    def __init__(self, gadgets: Gadgets, row: Row, step: int, start: int | None) -> None:
+        row.require_claimable()
+        low, high = row.total_bounds
         low, high = min(low + (start or 0), 0), max(high + (start or 0), 0) + step
-        plan = limb_plan(pieces, BARE_PRIVATE, reduced=True)
+        plan = limb_plan(row.pieces, BARE_PRIVATE, reduced=True)
         run = Run(start, taken=True, publics=gadgets.publics(len(plan) + 1))
-        self._running = Running(gadgets, pieces, plan, run)
+        self._running = Running(gadgets, row.pieces, plan, run)
         self._step, self._most = step, self._running.cut(step - 1)
         self.lowest, self.highest = low // step, high // step
         top_bits = self._most[-1].bit_length()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Protocol
 
-from tests.reference.exact_sum import ExactSum, Piece, PrivateSign, PublicSign
+from tests.reference.exact_sum import ExactSum, PrivateSign, PublicSign, Row
 from tests.reference.facts import Schema
 from tests.reference.formula import parse
 from tests.reference.gadgets import Gadget, Gadgets, Ranged, Values
@@ -33,7 +33,7 @@ from tests.reference.syntax import (
     both,
 )
 from tests.reference.terms import WholeTerm, difference, known, terms_of
-from tests.reference.totals import Multiple, Summand, multiples, pieces_of
+from tests.reference.totals import Multiple, Summand, multiples, row_of
 
 MAXIMUM_COLUMNS = 8192
 BLOCK_ELEMENTS = 8
@@ -58,7 +58,7 @@ class Outcomes:
         parsed = [parse(formula, names) for formula in formulas]
         self._schema, self._first_column = schema, first_column
         self._compile_all(parsed, {}, state=False)
-        thresholds, state = self._records.many_compared(), bool(self.gadgets.carried)
+        thresholds, state = self._records.found(), bool(self.gadgets.carried)
         if thresholds or state:  # known only now
             self._compile_all(parsed, thresholds, state=state)
 
@@ -102,14 +102,14 @@ class Outcomes:
 
     def _compile(self, outcome: Outcome) -> Revealed:
         if isinstance(outcome, Total):
-            return ExactSum(self.gadgets, self._pieces(self._lowered(outcome.linear)[1]))
+            return ExactSum(self.gadgets, row_of(self._slots, self._lowered(outcome.linear)[1]))
         if isinstance(outcome, Floor):
             return self._floor(outcome.linear)
         if isinstance(outcome, Rounded):
             unit, terms = self._lowered(outcome.linear)
             share = unit / outcome.unit
-            pieces = self._pieces(terms, share.numerator)
-            return Multiples(self.gadgets, pieces, share.denominator, None)
+            row = self._row(terms, share.numerator)
+            return Multiples(self.gadgets, row, share.denominator, None)
         if isinstance(outcome, Variance | Capability):
             where = both(outcome.where, known(self._schema.may_miss, outcome.number, outcome.where))
             spread = Spread(self.gadgets, self._slots, outcome.number, where)
@@ -121,20 +121,20 @@ class Outcomes:
     def _floor(self, linear: Linear) -> Multiples:
         unit, terms = self._lowered(linear)
         step = math.lcm(unit.denominator, linear.constant.denominator)
-        pieces = self._pieces(terms, int(unit * step))
-        return Multiples(self.gadgets, pieces, step, int(linear.constant * step))
+        row = self._row(terms, int(unit * step))
+        return Multiples(self.gadgets, row, step, int(linear.constant * step))
 
-    def _signed(self, predicate: Sign) -> tuple[list[Piece], int]:
-        """The pieces of a sum, and its start, that is 0 or more where the predicate holds."""
+    def _signed(self, predicate: Sign) -> tuple[Row, int]:
+        """What a row adds to a sum, and its start, that is 0 or more where the predicate holds."""
         if isinstance(predicate, Ratio):
             _, terms = self._lowered(predicate.below)
-            if sum(term.lowest for term in terms) < 0 or predicate.below.constant < 0:
+            if sum(term.bounds[0] for term in terms) < 0 or predicate.below.constant < 0:
                 raise ValueError("what a ratio divides by could be negative")
         linear, strict = difference(predicate, self._schema.may_miss)
         unit, terms = self._lowered(linear)
         bound = -linear.constant / unit
         least = math.floor(bound) + 1 if strict else math.ceil(bound)
-        return pieces_of(self._slots, terms), -least
+        return row_of(self._slots, terms), -least
 
     # --- combinations --------------------------------------------------------------------------
 
@@ -142,12 +142,10 @@ class Outcomes:
         terms = terms_of(linear, self._schema.may_miss)
         return multiples(self._slots, terms, self._whole)
 
-    def _pieces(self, terms: Sequence[Multiple], factor: int | None = None) -> list[Piece]:
-        """The pieces of a public total, or of one that is counted in multiples."""
-        if factor is None:
-            return pieces_of(self._slots, terms)
+    def _row(self, terms: Sequence[Multiple], factor: int) -> Row:
+        """What a row adds to factor * the terms, which are counted in multiples."""
         terms = [replace(term, coefficient=term.coefficient * factor) for term in terms]
-        return pieces_of(self._slots, terms, reduced=True)
+        return row_of(self._slots, terms, reduced=True)
 
     def _whole(self, term: WholeTerm) -> list[tuple[Fraction, Summand]]:
         """What one row adds of an aggregate that is no sum over records."""
@@ -167,8 +165,8 @@ class Outcomes:
             raise TypeError("the parser lets neither into windows")
 
         def make() -> PrivateSign:
-            pieces, start = self._signed(predicate)
-            return PrivateSign(self.gadgets, pieces, start, per_window=True)
+            row, start = self._signed(predicate)
+            return PrivateSign(self.gadgets, row, start, per_window=True)
 
         return Ranged(self.gadgets.once(PrivateSign, make, whole).bit, 0, 1)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.reference.field import Extension, linear
+from tests.reference.field import Extension, P, linear
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ Atom = Column | Next | Selector | Product
 
 
 class Polynomial:
-    """constant + sum(coefficient * atom), with integers; like terms are collected.
+    """constant + sum(coefficient * atom), integers modulo p; like terms are collected.
 
     Products are not multiplied out: (a + b) * c and a * c + b * c are two polynomials. A term that
     cancels is no part of the polynomial, but its degree still counts until a product is made.
@@ -103,11 +103,11 @@ class Polynomial:
 
     def __init__(self, constant: int, terms: Mapping[Atom, int]) -> None:
         self.constant, self.terms = constant, terms
-        self._hash = hash((constant, frozenset(self._reduced.items())))
+        self._hash = hash((constant % P, frozenset(self._reduced.items())))
 
     @property
     def _reduced(self) -> dict[Atom, int]:
-        return {atom: factor for atom, factor in self.terms.items() if factor}
+        return {atom: factor % P for atom, factor in self.terms.items() if factor % P}
 
     @classmethod
     def of(cls, atom: Atom) -> Polynomial:
@@ -117,7 +117,7 @@ class Polynomial:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Polynomial):
             return NotImplemented
-        return (self.constant, self._reduced) == (other.constant, other._reduced)
+        return (self.constant - other.constant) % P == 0 and self._reduced == other._reduced
 
     def __hash__(self) -> int:
         return self._hash

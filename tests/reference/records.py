@@ -19,6 +19,7 @@ from tests.reference.gadgets import (
     Segments,
     TimeStepDigits,
     ValueDigits,
+    distance_bits,
 )
 from tests.reference.polynomial import Polynomial, column, constant, selector
 from tests.reference.registers import Held, Rising, WindowTime
@@ -92,8 +93,8 @@ Thresholds = Mapping[str, Sequence[int]]
 class Records:
     """The records of a block, slot by slot.
 
-    ``thresholds`` are those of the channels that *Segments* serve, ascending; ``compared`` collects
-    with what channels are compared.
+    ``thresholds`` are those of the whole contract, by channel and ascending, as far as they are
+    known; ``compared`` collects them.
     """
 
     def __init__(self, gadgets: Gadgets, schema: Schema, thresholds: Thresholds) -> None:
@@ -101,9 +102,19 @@ class Records:
         self.compared: dict[str, set[int]] = {}
         self.slots = [Slot(self, index) for index in range(schema.slots)]
 
-    def many_compared(self) -> dict[str, list[int]]:
-        """The channels that are compared with so much that *Segments* should serve them."""
-        return {name: sorted(own) for name, own in self.compared.items() if len(own) >= SEGMENTS}
+    def found(self) -> dict[str, list[int]]:
+        """The thresholds of every channel that is compared."""
+        return {name: sorted(own) for name, own in self.compared.items()}
+
+    def segments(self, channel: str) -> Sequence[int]:
+        """The thresholds of a channel that *Segments* serve."""
+        own = self.thresholds.get(channel, ())
+        return own if len(own) >= SEGMENTS else ()
+
+    def single(self, channel: str) -> int | None:
+        """The least threshold of a channel that *Reaches* serve, if there is any."""
+        own = self.thresholds.get(channel, ())
+        return own[0] if 0 < len(own) < SEGMENTS else None
 
 
 class Slot:
@@ -141,8 +152,30 @@ class Slot:
         """weight * condition in degree 1, the condition None being always true."""
         return self.weight if where is None else self.counted(self.condition(where))
 
-    def digits_of(self, integer: Ranged) -> TimeStepDigits | ValueDigits:
-        """The digits of an integer above its least value."""
+    def _threshold(self, factor: Ranged) -> int | None:
+        """The threshold by which a factor is *compared*, if it is a channel's reading that is."""
+        for channel in self.schema.channels:
+            if factor == self._reading(channel.name).integer:
+                return self.records.single(channel.name)
+        return None
+
+    def is_compared(self, factor: Ranged) -> bool:
+        """Whether a comparison spells a factor."""
+        return self._threshold(factor) is not None
+
+    def digit_range(self, factor: Ranged) -> tuple[int, int]:
+        """The integer above which a factor's digits count, and how many bits they are."""
+        threshold = self._threshold(factor)
+        if threshold is None:
+            return factor.low, (factor.high - factor.low).bit_length()
+        bits = distance_bits(factor, threshold)
+        return threshold - (1 << bits), bits + 1
+
+    def digits_of(self, integer: Ranged) -> TimeStepDigits | ValueDigits | Reaches:
+        """The digits of a factor."""
+        threshold = self._threshold(integer)
+        if threshold is not None:
+            return self._reach(integer, threshold)
         if self.schema.period_ms is None and integer == self._time_step().integer:
             e = integer.e
             return self.gadgets.once(TimeStepDigits, lambda: TimeStepDigits(self.gadgets, e), e)
@@ -151,19 +184,21 @@ class Slot:
     def _reaches(self, integer: Ranged, threshold: int) -> Polynomial:
         if threshold <= integer.low or threshold > integer.high:
             return constant(int(threshold <= integer.low))
-        integer = self.committed(integer)
-        gadget = self.gadgets.once(
-            Reaches, lambda: Reaches(self.gadgets, integer, threshold), integer.e, threshold
+        return self._reach(self.committed(integer), threshold).bit
+
+    def _reach(self, integer: Ranged, threshold: int) -> Reaches:
+        bits = distance_bits(integer, threshold)
+        return self.gadgets.once(
+            Reaches, lambda: Reaches(self.gadgets, integer, threshold), integer.e, threshold, bits
         )
-        return gadget.bit
 
     def _value_reaches(self, value: Value, threshold: int) -> Polynomial:
         name, integer = value.channel, value.integer
         if name is not None and integer.low < threshold <= integer.high:
             self.records.compared.setdefault(name, set()).add(threshold)
-            if name in self.records.thresholds:
+            thresholds = self.records.segments(name)
+            if thresholds:
                 x, bits = integer.e, integer.high.bit_length()
-                thresholds = self.records.thresholds[name]
                 gadget = self.gadgets.once(
                     Segments, lambda: Segments(self.gadgets, x, bits, thresholds), x
                 )

@@ -10,17 +10,17 @@ from tests.reference.exact_sum import (
     Piece,
     PrivateSign,
     PublicSign,
+    Row,
     Run,
     Running,
     bit_of,
     limb_plan,
-    total_bounds,
 )
 from tests.reference.gadgets import Gadgets, Ranged, Values
 from tests.reference.polynomial import Point, Polynomial, column, constant
 from tests.reference.records import Slot, affine
 from tests.reference.syntax import Capability, Condition, Number, Variance
-from tests.reference.totals import CUTS, ONE, Multiple, Summand, pieces_of
+from tests.reference.totals import CUTS, ONE, Multiple, Summand, row_of
 
 LIMB_BITS = 12
 
@@ -45,9 +45,9 @@ class Moments:
 class HeldTotal:
     """A total as columns with one value on all rows, limb by limb."""
 
-    def __init__(self, gadgets: Gadgets, pieces: Sequence[Piece]) -> None:
-        low, high = total_bounds(pieces)
-        pieces = [*pieces]
+    def __init__(self, gadgets: Gadgets, row: Row) -> None:
+        low, high = row.total_bounds
+        pieces = [*row.pieces]
         while max(high, -low) >> (pieces[-1].shift + LIMB_BITS):
             pieces.append(Piece(pieces[-1].shift + LIMB_BITS, constant(0), 0, 0))
         self._running = Running(gadgets, pieces, limb_plan(pieces, 0), Run())
@@ -130,14 +130,14 @@ class Spread:
         ]
         return [term for term in terms if term.coefficient]
 
-    def products(self, u: Moments, w: Moments) -> list[Piece]:
+    def products(self, u: Moments, w: Moments) -> Row:
         """n * u + S * w."""
         terms = []
         for wanted, times_x in ((u, False), (w, True)):
-            pieces = pieces_of(self.slots, self.total(wanted), CUTS)
-            held = self.gadgets.add(HeldTotal(self.gadgets, pieces))
+            row = row_of(self.slots, self.total(wanted), CUTS)
+            held = self.gadgets.add(HeldTotal(self.gadgets, row))
             terms += [self._multiple(1 << at, limb, times_x=times_x) for at, limb in held.limbs]
-        return pieces_of(self.slots, terms, CUTS)
+        return row_of(self.slots, terms, CUTS)
 
 
 def variance(spread: Spread, wanted: Variance) -> PublicSign:
@@ -158,10 +158,10 @@ def capability(spread: Spread, wanted: Capability) -> AllOf:
     share = (3 * wanted.bound * scale) ** 2
     bits = []
     for room in rooms:
-        pieces = pieces_of(spread.slots, spread.total(room))
-        bits.append(gadgets.add(PrivateSign(gadgets, pieces, 0, per_window=False)).bit)
+        row = row_of(spread.slots, spread.total(room))
+        bits.append(gadgets.add(PrivateSign(gadgets, row, 0, per_window=False)).bit)
         u = room.times(room.n * share.denominator).plus(Moments(q=-share.numerator))
         w = room.times(room.s * share.denominator).plus(Moments(s=share.numerator))
-        pieces = spread.products(u, w)
-        bits.append(gadgets.add(PrivateSign(gadgets, pieces, 0, per_window=False)).bit)
+        row = spread.products(u, w)
+        bits.append(gadgets.add(PrivateSign(gadgets, row, 0, per_window=False)).bit)
     return AllOf(gadgets, bits)

@@ -65,6 +65,25 @@ PLANS = (
     (3, 24, 5, "sum(a * b) * 3 + sum(b)"),
     (6, 24, 9, "sum(a * b)"),
 )
+# with one threshold or two on a channel its readings are cut along the comparison, with three not
+THRESHOLDS = (
+    (1,),
+    ((1 << 23) - 1, 1 << 23),
+    (1 << 23,),
+    ((1 << 23) + 1,),
+    ((1 << 24) - 1,),
+    (9_000_000, 70_000),
+    (9, 70_000, 9_000_000),
+)
+CUT_ALONG = (
+    "sum(a * a)",
+    "sum(b * dt)",
+    "sum(b * a, where=a > b) - 3 * count()",
+    "rounded(sum(a * dt_ms), 0.7)",
+    "windows(mean(a * b) >= 1000000)",
+    "variance(a) <= 700",
+    "cpk(b - 1, 3, 6) >= 1",
+)
 # shrinking a contract takes minutes, and its formulas are texts that are easily cut down by hand
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
@@ -215,7 +234,7 @@ def test_next_of_a_counter() -> None:
     """By hand: the chain, the activity and the running total are read on the next row."""
     schema = Schema((channel("a", 5),))
     outcomes = Outcomes(schema, ("count(a >= 4)",), LOG_COLUMNS)
-    slots, reaches = 4, 1 + 3  # a bit, and five bits of distance
+    slots, reaches = 4, 3  # five bits of distance
     top = LOG_COLUMNS + slots * reaches
     assert outcomes.column_count == top + 1
     assert next_columns(schema, outcomes) == [*range(8), ACTIVE, top]
@@ -243,6 +262,31 @@ def test_cheapest_plans(count: int, a: int, b: int, formula: str) -> None:
     )
     assert isinstance(made(case), Outcomes)
     agree(case)
+
+
+@pytest.mark.parametrize("thresholds", THRESHOLDS, ids=str)
+@pytest.mark.parametrize("sums_first", [False, True])
+def test_compared_factors(thresholds: tuple[int, ...], *, sums_first: bool) -> None:
+    """Factors whose digits are those of a comparison, whichever needs them first."""
+    chosen = channel("a", 24), channel("b", 18, "1/8", "-2")
+    counts = (*(f"count(a >= {threshold})" for threshold in thresholds), "all(b > 7)")
+    formulas = CUT_ALONG + counts if sums_first else counts + CUT_ALONG
+    case = Case("compared", "standard", chosen, formulas, ())
+    assert isinstance(made(case), Outcomes)
+    agree(case)
+
+
+@pytest.mark.parametrize(
+    "formulas",
+    [
+        ("count(a + b > b + 3)", "sum(a * a)", "count(a > 3)"),
+        ("count(a + b - b > 3)", "sum(a * a)", "count(a > 3)"),
+        ("count((a > 3) & rising(a + b - b > 3))", "sum(a * a)"),
+    ],
+)
+def test_a_wider_interval_of_the_same_reading(formulas: tuple[str, ...]) -> None:
+    """Its comparison has more digits; a factor is cut by the one of its own interval."""
+    agree(Case("wider", "standard", (channel("a", 24), channel("b", 24)), formulas, ()))
 
 
 @settings(max_examples=CONTRACTS, deadline=None, phases=PHASES, suppress_health_check=SLOW)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
 
-from tests.reference.exact_sum import Limb, Piece, limb_plan
+from tests.reference.exact_sum import Limb, Piece, Row, limb_plan
 from tests.reference.gadgets import Ranged
 from tests.reference.polynomial import Polynomial, constant, total
 from tests.reference.records import Slot, common_unit, corners
@@ -74,9 +74,13 @@ class Multiple:
         return [sign * ((magnitude >> shift) % (1 << width)) for shift in shifts]
 
     @property
-    def lowest(self) -> int:
-        """What a row adds at least."""
-        return _plan([self], WHOLE)[0][0].low
+    def bounds(self) -> tuple[int, int]:
+        """What a row adds at least and at most: the corners and 0 in every slot."""
+        left, right = self.summands[0].left, self.summands[0].right
+        low, high = corners(
+            (self.coefficient * left.low, self.coefficient * left.high), (right.low, right.high)
+        )
+        return len(self.summands) * min(0, low), len(self.summands) * max(0, high)
 
 
 def _widest(integers: Sequence[Ranged]) -> list[Ranged]:
@@ -84,14 +88,18 @@ def _widest(integers: Sequence[Ranged]) -> list[Ranged]:
     return [replace(integer, low=low, high=high) for integer in integers]
 
 
-def limbs_of(factor: Ranged, width: int | None) -> list[tuple[int, int]]:
+def _is_cut(factor: Ranged, width: int | None) -> bool:
+    return width is not None and (factor.high - factor.low).bit_length() > width
+
+
+def limbs_of(slot: Slot, factor: Ranged, width: int | None) -> list[tuple[int, int]]:
     """The bounds of a factor's limbs; of the factor itself if it is not cut."""
-    bits = (factor.high - factor.low).bit_length()
-    if width is None or bits <= width:
+    if width is None or not _is_cut(factor, width):
         return [(factor.low, factor.high)]
+    low, bits = slot.digit_range(factor)
     limbs = []
     for shift in range(0, bits, width):
-        added = factor.low >> shift
+        added = low >> shift
         if shift + width < bits:
             added %= 1 << width
         limbs.append((added, added + (1 << min(width, bits - shift)) - 1))
@@ -122,10 +130,10 @@ class Entry:
 
 
 def _limb(slot: Slot, factor: Ranged, width: int | None, limb: int) -> Polynomial:
-    limbs = limbs_of(factor, width)
-    if width is None or len(limbs) == 1:
+    if width is None or not _is_cut(factor, width):
         return factor.e
-    return slot.digits_of(factor).cut(limb * width, width) + limbs[limb][0]
+    added, _ = limbs_of(slot, factor, width)[limb]
+    return slot.digits_of(factor).cut(limb * width, width) + added
 
 
 WholeParts = Callable[[WholeTerm], Sequence[tuple[Fraction, Summand]]]
@@ -190,17 +198,17 @@ def _summand(
     return unit, Summand(guard, left, right)
 
 
-def pieces_of(
+def row_of(
     slots: Sequence[Slot],
     terms: Sequence[Multiple],
     cuts: Sequence[Cut] = (WHOLE, *CUTS),
     *,
     reduced: bool = False,
-) -> list[Piece]:
-    """A row's pieces, for the cheapest cut whose exact sum is allowed; the first of equals."""
+) -> Row:
+    """What a row adds, cut in the cheapest way whose exact sum is allowed; the first of equals."""
     allowed = []
     for cut in cuts:
-        plan = _plan(terms, cut)
+        plan = _plan(slots[0], terms, cut)
         bare = [
             Piece(
                 k * (cut.width or 0), constant(0), sum(e.low for e in row), sum(e.high for e in row)
@@ -208,26 +216,29 @@ def pieces_of(
             for k, row in enumerate(plan)
         ]
         try:
-            cost = _cost(terms, cut, limb_plan(bare, reduced=reduced))
+            cost = _cost(slots[0], terms, cut, limb_plan(bare, reduced=reduced))
         except OverflowError:
             continue
         allowed.append((cost, cut, plan, bare))
     if not allowed:
         raise OverflowError("too wide to add up")
     _, cut, plan, bare = min(allowed, key=lambda each: each[0])
-    return [
+    pieces = [
         replace(piece, e=total(e for entry in entries for e in entry.added(slots, cut)))
         for piece, entries in zip(bare, plan, strict=True)
     ]
+    bounds = [term.bounds for term in terms]
+    return Row(pieces, sum(low for low, _ in bounds), sum(high for _, high in bounds))
 
 
-def _plan(terms: Sequence[Multiple], cut: Cut) -> list[list[Entry]]:
+def _plan(slot: Slot, terms: Sequence[Multiple], cut: Cut) -> list[list[Entry]]:
     """What is added at each shift."""
     shifts: dict[int, list[Entry]] = {}
     for term in terms:
         summand, slots = term.summands[0], len(term.summands)
         left_width, right_width = term.widths(cut)
-        lefts, rights = limbs_of(summand.left, left_width), limbs_of(summand.right, right_width)
+        lefts = limbs_of(slot, summand.left, left_width)
+        rights = limbs_of(slot, summand.right, right_width)
         digits = [(k, digit) for k, digit in enumerate(term.digits(cut.width)) if digit]
         for (k, digit), i, j in product(digits, range(len(lefts)), range(len(rights))):
             low, high = corners((digit * lefts[i][0], digit * lefts[i][1]), rights[j])
@@ -236,12 +247,12 @@ def _plan(terms: Sequence[Multiple], cut: Cut) -> list[list[Entry]]:
     return [shifts.get(k, []) for k in range(max(shifts) + 1)]
 
 
-def _cost(terms: Sequence[Multiple], cut: Cut, plan: Sequence[Limb]) -> int:
-    """Columns of limbs and carries, and those of every factor that is cut."""
+def _cost(slot: Slot, terms: Sequence[Multiple], cut: Cut, plan: Sequence[Limb]) -> int:
+    """Columns of limbs and carries, and those of every factor that is cut and not compared."""
     cost = sum(in_digits(limb.width) + in_digits(limb.carry_bits) for limb in plan)
     for term in terms:
         summand = term.summands[0]
         for factor, width in zip((summand.left, summand.right), term.widths(cut), strict=True):
-            if len(limbs_of(factor, width)) > 1:
+            if _is_cut(factor, width) and not slot.is_compared(factor):
                 cost += len(term.summands) * in_digits((factor.high - factor.low).bit_length())
     return cost
