@@ -28,7 +28,7 @@ def relabelled() -> Circuit:
         {"name": "other"},
         {"blowup": 32},
         {"queries": 69},
-        {"grinding_bits": 21},
+        {"grinding_bits": 22},
         {"final_domain": 128},
         {"fold": 16},
     ],

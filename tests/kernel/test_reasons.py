@@ -40,7 +40,7 @@ def test_the_fixtures_are_valid(short: Made, made: Made, folded: Made) -> None:
 
 @pytest.mark.reason(Reason.SOUNDNESS_FLOOR)
 def test_a_floor_above_what_the_parameters_prove(made: Made) -> None:
-    made.verify(120.5)
+    made.verify(120.25)
     assert made.reason(121.5) is Reason.SOUNDNESS_FLOOR
     assert made.with_proof(b"").reason(121.5) is Reason.SOUNDNESS_FLOOR
 

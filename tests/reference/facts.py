@@ -94,7 +94,7 @@ PARAMETERS = {
     parameters.name: parameters
     for parameters in (
         Parameters("standard", 8, 68, 20, 8, 4096, Fraction("121.0")),
-        Parameters("compact", 16, 51, 20, 8, 8192, Fraction("121.3")),
+        Parameters("compact", 16, 50, 21, 8, 8192, Fraction("120.3")),
         Parameters("fast", 4, 102, 20, 8, 2048, Fraction("120.5")),
     )
 }

@@ -71,6 +71,6 @@ class ParameterSet:
 
 # 512 coefficients at most: one more fold would take more bytes, of leaves and paths
 STANDARD = ParameterSet(name="standard", blowup=8, queries=68, grinding_bits=20, final_domain=4096)
-COMPACT = ParameterSet(name="compact", blowup=16, queries=51, grinding_bits=20, final_domain=8192)
+COMPACT = ParameterSet(name="compact", blowup=16, queries=50, grinding_bits=21, final_domain=8192)
 FAST = ParameterSet(name="fast", blowup=4, queries=102, grinding_bits=20, final_domain=2048)
 PARAMETER_SETS: dict[str, ParameterSet] = {s.name: s for s in (STANDARD, COMPACT, FAST)}
