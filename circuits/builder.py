@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,12 +108,19 @@ class Builder:
 
     def column(self, name: str) -> Column:
         """A new committed column."""
-        index = len(self.columns)
         self.columns.append(name)
         self.taken |= {name, name.split("[", 1)[0]}
-        return Column(
-            index, self.graph.atom(AtomKind.COLUMN, index), self.graph.atom(AtomKind.NEXT, index)
-        )
+        return self.existing(len(self.columns) - 1)
+
+    def existing(self, index: int) -> Column:
+        """A column that is there already."""
+        now = self.graph.atom(AtomKind.COLUMN, index)
+        return Column(index, now, self.graph.atom(AtomKind.NEXT, index))
+
+    def copy(self) -> Builder:
+        """The same, to go on with; expressions of the original do not belong to it."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "schema"}
+        return Builder(self.schema, **{name: copy(content) for name, content in kept.items()})
 
     def column_array(self, name: str, count: int) -> list[Column]:
         """``count`` new columns name[0], name[1], ..."""

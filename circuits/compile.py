@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from circuits.builder import Builder
 from circuits.circuit import Circuit
 from circuits.errors import BadInput, InputReason
-from circuits.gadgets.log_hash import add_log_hash
+from circuits.gadgets.log_hash import begin_with_log_hash
 from circuits.gadgets.state_rows import add_state_rows
 from circuits.language.lowering import RecordCompiler
 from circuits.language.outcome_syntax import Outcome, Rounded
@@ -57,8 +56,7 @@ def _compile(
     thresholds: Mapping[str, Sequence[int]],
 ) -> tuple[Circuit, Mapping[str, Sequence[int]]]:
     """The circuit, and the thresholds that a second compilation should know."""
-    builder = Builder(schema)
-    log = add_log_hash(builder, carries)
+    builder, log = begin_with_log_hash(schema, carries)
     records = RecordCompiler(builder, log, thresholds)
     outcomes = []
     for index, (text, outcome) in enumerate(zip(formulas, parsed, strict=True)):

@@ -52,6 +52,11 @@ class Graph:
     _atom_ids: dict[Atom, int] = field(default_factory=dict)
     _form_ids: dict[Form, int] = field(default_factory=dict)
 
+    def __copy__(self) -> Graph:
+        return Graph(
+            [*self.atoms], [*self.forms], [*self.degrees], {**self._atom_ids}, {**self._form_ids}
+        )
+
     def atom(self, kind: AtomKind, index: int, other: int = 0) -> Expression:
         """The expression that consists of one atom."""
         key = Atom(kind, index, other)

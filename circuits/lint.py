@@ -17,8 +17,9 @@ from circuits.evaluate import interpreter
 from circuits.expression import AtomKind
 from circuits.field import Array, P, inverse, multiply
 from circuits.free_cells import Freedom, column_freedom
+from circuits.gadgets.log_hash import log_hash_alone
 from circuits.layout import Layout
-from circuits.readable import log_hash_alone, log_hash_constraints
+from circuits.readable import log_hash_constraints
 from circuits.synthetic_log import synthetic_claims
 from circuits.trace_check import check_trace
 

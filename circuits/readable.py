@@ -14,15 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 
-from circuits.builder import Builder
 from circuits.circuit import Circuit, Constraint
 from circuits.expression import Atom, AtomKind, Form, Graph
 from circuits.field import P
-from circuits.gadgets.log_hash import add_log_hash
-from circuits.schema import Schema
+from circuits.gadgets.log_hash import log_hash_alone
 
 _ARRAY = re.compile(r"(.*)\[([0-9]+)\]")
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_@.]*( [A-Za-z0-9_@.]+)*")
@@ -131,14 +128,6 @@ def joined_names(names: Sequence[str]) -> str:
         index = "" if low < 0 else f"[{low}]" if low == high else f"[{low}..{high}]"
         texts.append(array + index)
     return ", ".join(texts)
-
-
-@lru_cache(maxsize=8)
-def log_hash_alone(schema: Schema, carries_state: bool) -> Builder:
-    """The workbench with nothing on it but the log hash of such a circuit; only to be read."""
-    alone = Builder(schema)
-    add_log_hash(alone, carries_state)
-    return alone
 
 
 def log_hash_constraints(circuit: Circuit) -> int:
