@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -257,6 +257,15 @@ def _plan(terms: list[Scaled], cut: _Cut) -> list[list[_Entry]] | None:
     return [shifts.get(k, []) for k in range(max(shifts) + 1)]
 
 
+def _require_alike(terms: list[Scaled], cut: _Cut) -> None:
+    """A plan is made for the first slot: all others have the same limbs."""
+    for term in terms:
+        left, right = cut.widths(term)
+        limbs = [(_limb_ranges(s.left, left), _limb_ranges(s.right, right)) for s in term.slots]
+        if any(other != limbs[0] for other in limbs):
+            raise ArithmeticError("a factor is cut differently in another slot")
+
+
 def _cost(terms: list[Scaled], cut: _Cut, stages: list[Stage]) -> int:
     """The columns of limbs and carries, and of every factor that is cut."""
     columns = sum((stage.width + 1) // 2 + (stage.carry_bits + 1) // 2 for stage in stages)
@@ -299,6 +308,7 @@ def make_row_sum(
         plan = _plan(terms, way)
         if plan is None:
             continue
+        _require_alike(terms, way)
         frames = [
             Piece(
                 k * (way.width or 0),
@@ -326,22 +336,28 @@ def make_row_sum(
 
 
 def _with_digits(records: RecordCompiler, term: Scaled) -> Scaled:
-    """The term, its factors marked whose digits are there anyhow."""
+    """The term, its factors marked whose digits are there anyhow: in every slot, or in none.
 
-    def marked(number: int, factor: SlotInteger) -> SlotInteger:
-        threshold = records.compared(number, factor)
-        if threshold is None:
-            return factor
-        bits = distance_bits(factor, threshold)
-        return Compared(**vars(factor), threshold=threshold, bits=bits)
-
+    With a fixed period ``x * dt_ms`` is the reading itself in all slots but the first.
+    """
     if not term.of_records:
         return term
-    slots = []
-    for number, slot in enumerate(term.slots):
-        right = slot.right if slot.right is None else marked(number, slot.right)
-        slots.append(replace(slot, left=marked(number, slot.left), right=right))
-    return replace(term, slots=tuple(slots))
+    lefts = _marked(records, [slot.left for slot in term.slots])
+    rights: Sequence[SlotInteger | None] = [slot.right for slot in term.slots]
+    factors = [right for right in rights if right is not None]
+    if factors:  # in all slots or in none (``aligned``)
+        rights = _marked(records, factors)
+    slots = zip(term.slots, lefts, rights, strict=True)
+    return replace(term, slots=tuple(replace(s, left=a, right=b) for s, a, b in slots))
+
+
+def _marked(records: RecordCompiler, factors: Sequence[SlotInteger]) -> Sequence[SlotInteger]:
+    thresholds = {records.compared(number, factor) for number, factor in enumerate(factors)}
+    threshold = thresholds.pop()
+    if thresholds or threshold is None:
+        return factors
+    bits = distance_bits(factors[0], threshold)
+    return [Compared(**vars(factor), threshold=threshold, bits=bits) for factor in factors]
 
 
 def _zero(trace: Trace) -> NDArray[np.int64]:

@@ -81,8 +81,32 @@ def test_scales_that_would_take_long_to_plan_are_refused() -> None:
     ],
 )
 def test_factors_cut_by_the_digits_of_a_comparison(formulas: tuple[str, ...]) -> None:
-    circuit = compile_circuit(WIDE, formulas)
-    log = sign_log(WIDE, random_windows(WIDE, [9, 0, 5, 1], 3))
+    check_totals(WIDE, formulas)
+
+
+@pytest.mark.parametrize("period_ms", [1, 100])
+@pytest.mark.parametrize(
+    "formulas",
+    [
+        # in all slots but the first x * dt_ms is x itself: it is cut as in the first
+        ("sum(a * abs(a * dt_ms))", "count(a >= 121)"),
+        ("sum(abs(a * dt_ms) * abs(a * dt_ms))", "count(a >= 121)"),
+        ("sum(c * abs(a * dt_ms))", "count(a >= 5000)"),
+        ("1234567.5 * sum(a * dt_ms * dt_ms) + sum(c)", "count(a >= 5000)"),
+        ("variance(a * dt_ms) >= 1", "count(a >= 200)"),
+        ("rounded(sum(a * dt_ms * dt_ms), 1 / 3)", "count(a >= 121)"),
+    ],
+)
+def test_a_factor_that_is_a_reading_in_some_slots(
+    formulas: tuple[str, ...], period_ms: int
+) -> None:
+    check_totals(Schema((channel("a", 16), channel("c", 20)), period_ms), formulas)
+
+
+def check_totals(schema: Schema, formulas: tuple[str, ...]) -> None:
+    """The true totals hold, others do not."""
+    circuit = compile_circuit(schema, formulas)
+    log = sign_log(schema, random_windows(schema, [9, 0, 5, 1], 3))
     totals = log.totals(circuit)
     assert failures(circuit, log, reference_trace(circuit, log)) == []
     for place, outcome in enumerate(circuit.outcomes):

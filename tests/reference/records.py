@@ -152,28 +152,24 @@ class Slot:
         """weight * condition in degree 1, the condition None being always true."""
         return self.weight if where is None else self.counted(self.condition(where))
 
-    def _threshold(self, factor: Ranged) -> int | None:
+    def threshold(self, factor: Ranged) -> int | None:
         """The threshold by which a factor is *compared*, if it is a channel's reading that is."""
         for channel in self.schema.channels:
             if factor == self._reading(channel.name).integer:
                 return self.records.single(channel.name)
         return None
 
-    def is_compared(self, factor: Ranged) -> bool:
-        """Whether a comparison spells a factor."""
-        return self._threshold(factor) is not None
-
-    def digit_range(self, factor: Ranged) -> tuple[int, int]:
+    def digit_range(self, factor: Ranged, threshold: int | None) -> tuple[int, int]:
         """The integer above which a factor's digits count, and how many bits they are."""
-        threshold = self._threshold(factor)
         if threshold is None:
             return factor.low, (factor.high - factor.low).bit_length()
         bits = distance_bits(factor, threshold)
         return threshold - (1 << bits), bits + 1
 
-    def digits_of(self, integer: Ranged) -> TimeStepDigits | ValueDigits | Reaches:
-        """The digits of a factor."""
-        threshold = self._threshold(integer)
+    def digits_of(
+        self, integer: Ranged, threshold: int | None
+    ) -> TimeStepDigits | ValueDigits | Reaches:
+        """The digits of a factor, compared with the threshold if there is one."""
         if threshold is not None:
             return self._reach(integer, threshold)
         if self.schema.period_ms is None and integer == self._time_step().integer:

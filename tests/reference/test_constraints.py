@@ -289,6 +289,19 @@ def test_a_wider_interval_of_the_same_reading(formulas: tuple[str, ...]) -> None
     agree(Case("wider", "standard", (channel("a", 24), channel("b", 24)), formulas, ()))
 
 
+@pytest.mark.parametrize(
+    "formulas",
+    [
+        ("sum(a * abs(a * dt_ms))", "count(a >= 121)"),
+        ("variance(a * dt_ms) >= 1", "count(a >= 200)"),
+        ("rounded(sum(a * dt_ms * dt_ms), 1 / 3)", "count(a >= 121)"),
+    ],
+)
+def test_a_factor_that_is_a_reading_in_some_slots(formulas: tuple[str, ...]) -> None:
+    """With a fixed period x * dt_ms is x in all slots but the first: it is not compared."""
+    agree(Case("some slots", "standard", (channel("a", 16),), formulas, (), period_ms=100))
+
+
 @settings(max_examples=CONTRACTS, deadline=None, phases=PHASES, suppress_health_check=SLOW)
 @given(cases(), st.integers(0, 2**32))
 def test_random_formulas(case: Case, seed: int) -> None:

@@ -43,12 +43,14 @@ class Summand:
 class Multiple:
     """coefficient * a term, in every slot; the factors have the same bounds in all of them.
 
-    What one row adds that holds no records is ``whole``: its factors are not cut.
+    What one row adds that holds no records is ``whole``: its factors are not cut. ``thresholds``:
+    by which the left and the right factors are *compared*, if they are in every slot.
     """
 
     coefficient: int
     summands: Sequence[Summand]
     whole: bool = False
+    thresholds: tuple[int | None, int | None] = (None, None)
 
     @classmethod
     def of(cls, coefficient: int, summands: Sequence[Summand], *, whole: bool = False) -> Multiple:
@@ -57,6 +59,15 @@ class Multiple:
         rights = _widest([summand.right for summand in summands])
         triples = zip(summands, lefts, rights, strict=True)
         return cls(coefficient, [Summand(s.guard, a, b) for s, a, b in triples], whole)
+
+    def compared(self, slots: Sequence[Slot]) -> Multiple:
+        """With the thresholds."""
+        if self.whole:
+            return self
+        lefts = {s.threshold(a.left) for s, a in zip(slots, self.summands, strict=True)}
+        rights = {s.threshold(a.right) for s, a in zip(slots, self.summands, strict=True)}
+        left, right = (own.pop() if len(own) == 1 else None for own in (lefts, rights))
+        return replace(self, thresholds=(left, right))
 
     def widths(self, cut: Cut) -> tuple[int | None, int | None]:
         """The limbs' width of both factors."""
@@ -92,11 +103,13 @@ def _is_cut(factor: Ranged, width: int | None) -> bool:
     return width is not None and (factor.high - factor.low).bit_length() > width
 
 
-def limbs_of(slot: Slot, factor: Ranged, width: int | None) -> list[tuple[int, int]]:
+def limbs_of(
+    slot: Slot, factor: Ranged, width: int | None, threshold: int | None
+) -> list[tuple[int, int]]:
     """The bounds of a factor's limbs; of the factor itself if it is not cut."""
     if width is None or not _is_cut(factor, width):
         return [(factor.low, factor.high)]
-    low, bits = slot.digit_range(factor)
+    low, bits = slot.digit_range(factor, threshold)
     limbs = []
     for shift in range(0, bits, width):
         added = low >> shift
@@ -124,16 +137,18 @@ class Entry:
         """The polynomial, slot by slot."""
         left_width, right_width = self.term.widths(cut)
         for slot, summand in zip(slots, self.term.summands, strict=False):
-            left = _limb(slot, summand.left, left_width, self.left)
-            right = _limb(slot, summand.right, right_width, self.right)
+            left = _limb(slot, summand.left, left_width, self.left, self.term.thresholds[0])
+            right = _limb(slot, summand.right, right_width, self.right, self.term.thresholds[1])
             yield summand.guard * left * right * self.digit
 
 
-def _limb(slot: Slot, factor: Ranged, width: int | None, limb: int) -> Polynomial:
+def _limb(
+    slot: Slot, factor: Ranged, width: int | None, limb: int, threshold: int | None
+) -> Polynomial:
     if width is None or not _is_cut(factor, width):
         return factor.e
-    added, _ = limbs_of(slot, factor, width)[limb]
-    return slot.digits_of(factor).cut(limb * width, width) + added
+    added, _ = limbs_of(slot, factor, width, threshold)[limb]
+    return slot.digits_of(factor, threshold).cut(limb * width, width) + added
 
 
 WholeParts = Callable[[WholeTerm], Sequence[tuple[Fraction, Summand]]]
@@ -207,6 +222,7 @@ def row_of(
 ) -> Row:
     """What a row adds, cut in the cheapest way whose exact sum is allowed; the first of equals."""
     allowed = []
+    terms = [term.compared(slots) for term in terms]
     for cut in cuts:
         plan = _plan(slots[0], terms, cut)
         bare = [
@@ -216,7 +232,7 @@ def row_of(
             for k, row in enumerate(plan)
         ]
         try:
-            cost = _cost(slots[0], terms, cut, limb_plan(bare, reduced=reduced))
+            cost = _cost(terms, cut, limb_plan(bare, reduced=reduced))
         except OverflowError:
             continue
         allowed.append((cost, cut, plan, bare))
@@ -237,8 +253,8 @@ def _plan(slot: Slot, terms: Sequence[Multiple], cut: Cut) -> list[list[Entry]]:
     for term in terms:
         summand, slots = term.summands[0], len(term.summands)
         left_width, right_width = term.widths(cut)
-        lefts = limbs_of(slot, summand.left, left_width)
-        rights = limbs_of(slot, summand.right, right_width)
+        lefts = limbs_of(slot, summand.left, left_width, term.thresholds[0])
+        rights = limbs_of(slot, summand.right, right_width, term.thresholds[1])
         digits = [(k, digit) for k, digit in enumerate(term.digits(cut.width)) if digit]
         for (k, digit), i, j in product(digits, range(len(lefts)), range(len(rights))):
             low, high = corners((digit * lefts[i][0], digit * lefts[i][1]), rights[j])
@@ -247,12 +263,13 @@ def _plan(slot: Slot, terms: Sequence[Multiple], cut: Cut) -> list[list[Entry]]:
     return [shifts.get(k, []) for k in range(max(shifts) + 1)]
 
 
-def _cost(slot: Slot, terms: Sequence[Multiple], cut: Cut, plan: Sequence[Limb]) -> int:
+def _cost(terms: Sequence[Multiple], cut: Cut, plan: Sequence[Limb]) -> int:
     """Columns of limbs and carries, and those of every factor that is cut and not compared."""
     cost = sum(in_digits(limb.width) + in_digits(limb.carry_bits) for limb in plan)
     for term in terms:
         summand = term.summands[0]
-        for factor, width in zip((summand.left, summand.right), term.widths(cut), strict=True):
-            if _is_cut(factor, width) and not slot.is_compared(factor):
+        factors = zip((summand.left, summand.right), term.widths(cut), term.thresholds, strict=True)
+        for factor, width, threshold in factors:
+            if _is_cut(factor, width) and threshold is None:
                 cost += len(term.summands) * in_digits((factor.high - factor.low).bit_length())
     return cost
