@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from circuits.compile import MAXIMUM_OUTCOMES, compile_circuit
 from circuits.errors import BadInput, InputReason, Reason, Rejected
 from circuits.schema import Channel, Schema
 from tests.circuits.claims import check, check_chain
-from tests.circuits.formulas import outcomes
+from tests.circuits.formulas import numbers, outcomes
 from tests.circuits.logs import Records, channel, random_windows, sign_log
 
 CLOSENESS = Schema((channel("a", 3), channel("b", 4, "0.5", "-2")))
@@ -42,11 +43,25 @@ class Case:
 def channels(draw: st.DrawFn, name: str) -> Channel:
     return channel(
         name,
-        draw(st.sampled_from([1, 2, 3, 5, 9, 14])),
+        draw(st.sampled_from([1, 2, 3, 5, 9, 16, 24])),
         draw(st.sampled_from(["1", "0.5", "0.1", "3"])),
         draw(st.sampled_from(["0", "0", "-4", "0.5", "7.25"])),
         may_miss=draw(st.booleans()),
     )
+
+
+@st.composite
+def compared_and_summed(draw: st.DrawFn, schema: Schema) -> list[str]:
+    """A channel's readings counted from one of its codes on, and its products added up."""
+    chosen = draw(st.sampled_from(schema.channels))
+    value = chosen.scale * draw(st.integers(0, chosen.maximum_code)) + chosen.offset
+    bound = Decimal(value.numerator) / Decimal(value.denominator)
+    factor = numbers(tuple(c.name for c in schema.channels), 1)
+    itself = st.sampled_from([chosen.name, f"{chosen.name} * dt", f"abs({chosen.name} * dt_ms)"])
+    product = st.builds("{} * {}".format, itself, factor)
+    total = st.builds("sum({})".format, st.one_of(product, itself))
+    other = st.builds("variance({}) >= 3".format, itself)
+    return [f"count({chosen.name} >= {bound:f})", draw(st.one_of(total, total, other))]
 
 
 @st.composite
@@ -78,9 +93,12 @@ def cases(draw: st.DrawFn) -> Case:
     period = draw(st.sampled_from([None, None, 1, 100]))
     schema = Schema(tuple(draw(channels(f"c{k}")) for k in range(count)), period)
     formula = outcomes(tuple(c.name for c in schema.channels))
+    formulas = draw(
+        st.one_of(st.lists(formula, min_size=1, max_size=2), compared_and_summed(schema))
+    )
     return Case(
         schema,
-        tuple(draw(st.lists(formula, min_size=1, max_size=2))),
+        tuple(formulas),
         draw(logs(schema, 6)),
         draw(st.one_of(st.just(()), logs(schema, 2))),
         draw(st.sampled_from([0, 17])),
@@ -90,7 +108,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_any_formula_over_any_log(case: Case) -> None:
     try:
