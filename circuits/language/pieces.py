@@ -9,18 +9,15 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from circuits.builder import Builder, Spelling
+from circuits.builder import Builder
 from circuits.circuit import Trace
 from circuits.errors import BadInput, InputReason
 from circuits.gadgets.exact_sum import Piece, RowSum, Stage, plan_limbs
-from circuits.gadgets.reach import Comparison, add_comparison, distance_bits
 from circuits.gadgets.slot_values import RowValues, SlotInteger, add_guard
-from circuits.gadgets.time_step import add_time_step_bits
-from circuits.gadgets.value_bits import add_value_bits
 from circuits.language import syntax as s
+from circuits.language.factors import Compared, add_limb, limb_ranges, marked
 from circuits.language.lowering import RecordCompiler, common_unit
 from circuits.language.terms import Term, Whole, split_product
-from circuits.schema import DT_CHANNEL, MAX_DT_MS
 
 _LIMB_CHOICES = (12, 8, 6, 4, 2)  # whole digits of two bits
 _MAXIMUM_ENTRIES = 4096  # what a contract's author may make both sides compute
@@ -47,17 +44,6 @@ class Scaled:
     coefficient: int
     slots: tuple[Slot, ...]
     of_records: bool = True
-
-
-@dataclass(frozen=True)
-class Compared(SlotInteger):
-    """A channel's reading that is compared anyhow: to cut it costs nothing (``reach``).
-
-    Its digits are those of the integer less ``threshold`` - 2^``bits``, one bit more than that.
-    """
-
-    threshold: int
-    bits: int
 
 
 LowerWhole = Callable[[Whole], list[tuple[Fraction, Slot]]]
@@ -180,30 +166,6 @@ class _Cut:
         return (width if self.left else None), width
 
 
-def _limb_ranges(factor: SlotInteger | None, width: int | None) -> list[tuple[int, int]]:
-    """Least and greatest of each limb of a factor; one limb when it is not cut."""
-    if factor is None:
-        return [(1, 1)]
-    bits = (factor.high - factor.low).bit_length()
-    if width is None or bits <= width:
-        return [(factor.low, factor.high)]
-    low, out = _lowest(factor), list[tuple[int, int]]()
-    if isinstance(factor, Compared):
-        bits = factor.bits + 1
-    for at in range(0, bits, width):
-        here = min(width, bits - at)
-        added = low >> at if at + width >= bits else (low >> at) & ((1 << width) - 1)
-        out.append((added, added + (1 << here) - 1))
-    return out
-
-
-def _lowest(factor: SlotInteger) -> int:
-    """What the digits of a factor are counted from."""
-    if isinstance(factor, Compared):
-        return factor.threshold - (1 << factor.bits)
-    return factor.low
-
-
 @dataclass(frozen=True)
 class _Entry:
     """factor * a term's guard * limb ``left`` of its left factor * limb ``right`` of its right.
@@ -223,8 +185,8 @@ def _entries(term: Scaled, cut: _Cut) -> list[tuple[int, list[_Entry]]]:
     """What a term adds at each of its coefficient's digits, from the lowest digit on."""
     slot, (left_width, right_width) = term.slots[0], cut.widths(term)
     products = []
-    for left, left_ends in enumerate(_limb_ranges(slot.left, left_width)):
-        for right, right_ends in enumerate(_limb_ranges(slot.right, right_width)):
+    for left, left_ends in enumerate(limb_ranges(slot.left, left_width)):
+        for right, right_ends in enumerate(limb_ranges(slot.right, right_width)):
             corners = [a * b * len(term.slots) for a in left_ends for b in right_ends]
             products.append((left, right, min(0, *corners), max(0, *corners)))
     out = []
@@ -261,7 +223,7 @@ def _require_alike(terms: list[Scaled], cut: _Cut) -> None:
     """A plan is made for the first slot: all others have the same limbs."""
     for term in terms:
         left, right = cut.widths(term)
-        limbs = [(_limb_ranges(s.left, left), _limb_ranges(s.right, right)) for s in term.slots]
+        limbs = [(limb_ranges(s.left, left), limb_ranges(s.right, right)) for s in term.slots]
         if any(other != limbs[0] for other in limbs):
             raise ArithmeticError("a factor is cut differently in another slot")
 
@@ -274,7 +236,7 @@ def _cost(terms: list[Scaled], cut: _Cut, stages: list[Stage]) -> int:
             for factor, width in zip((slot.left, slot.right), cut.widths(term), strict=True):
                 if factor is None or isinstance(factor, Compared):
                     continue
-                if len(_limb_ranges(factor, width)) > 1:
+                if len(limb_ranges(factor, width)) > 1:
                     columns += ((factor.high - factor.low).bit_length() + 1) // 2
     return columns
 
@@ -342,22 +304,13 @@ def _with_digits(records: RecordCompiler, term: Scaled) -> Scaled:
     """
     if not term.of_records:
         return term
-    lefts = _marked(records, [slot.left for slot in term.slots])
+    lefts = marked(records, [slot.left for slot in term.slots])
     rights: Sequence[SlotInteger | None] = [slot.right for slot in term.slots]
     factors = [right for right in rights if right is not None]
     if factors:  # in all slots or in none (``aligned``)
-        rights = _marked(records, factors)
+        rights = marked(records, factors)
     slots = zip(term.slots, lefts, rights, strict=True)
     return replace(term, slots=tuple(replace(s, left=a, right=b) for s, a, b in slots))
-
-
-def _marked(records: RecordCompiler, factors: Sequence[SlotInteger]) -> Sequence[SlotInteger]:
-    thresholds = {records.compared(number, factor) for number, factor in enumerate(factors)}
-    threshold = thresholds.pop()
-    if thresholds or threshold is None:
-        return factors
-    bits = distance_bits(factors[0], threshold)
-    return [Compared(**vars(factor), threshold=threshold, bits=bits) for factor in factors]
 
 
 def _zero(trace: Trace) -> NDArray[np.int64]:
@@ -370,11 +323,11 @@ def _piece(records: RecordCompiler, entries: list[_Entry], cut: _Cut, frame: Pie
     for entry in entries:
         left_width, right_width = cut.widths(entry.term)
         for number, slot in enumerate(entry.term.slots):
-            left = _limb(records, number, slot.left, left_width, entry.left)
+            left = add_limb(records, number, slot.left, left_width, entry.left)
             product = slot.guard.expression * left.expression
             values = _times(slot.guard.values, left.values)
             if slot.right is not None:
-                right = _limb(records, number, slot.right, right_width, entry.right)
+                right = add_limb(records, number, slot.right, right_width, entry.right)
                 product = product * right.expression
                 values = _times(values, right.values)
             expression = expression + product * entry.factor
@@ -391,34 +344,3 @@ def _piece(records: RecordCompiler, entries: list[_Entry], cut: _Cut, frame: Pie
 
 def _times(left: RowValues, right: RowValues) -> RowValues:
     return lambda trace: left(trace) * right(trace)
-
-
-def _is_time_step(records: RecordCompiler, number: int, factor: SlotInteger) -> bool:
-    """Whether a factor is ``dt_ms`` itself, whose bits other outcomes may need too."""
-    if not records.log.schema.has_dt or (factor.low, factor.high) != (0, MAX_DT_MS):
-        return False
-    graph, element = records.builder.graph, records.log.element(number, DT_CHANNEL)
-    return graph.form(factor.expression) == graph.form(element)
-
-
-def _limb(
-    records: RecordCompiler, number: int, factor: SlotInteger, width: int | None, limb: int
-) -> SlotInteger:
-    """A limb of a factor in a slot: the factor itself when it is not cut."""
-    ranges = _limb_ranges(factor, width)
-    if len(ranges) == 1 or width is None:
-        return factor
-    spelled: Spelling | Comparison
-    if _is_time_step(records, number, factor):
-        spelled = add_time_step_bits(records.builder, records.log, number)
-    elif isinstance(factor, Compared):
-        spelled = add_comparison(records.builder, records.log, factor, factor.threshold)
-    else:
-        spelled = add_value_bits(records.builder, records.log, factor)
-    at, (low, high), lowest = limb * width, ranges[limb], _lowest(factor)
-
-    def values(trace: Trace) -> NDArray[np.int64]:
-        # the mask keeps a factor within its bits where the slot holds no record
-        return ((factor.values(trace) - lowest) >> at & (high - low)) + low
-
-    return SlotInteger(factor.name, spelled.part(at, width) + low, low, high, values)
