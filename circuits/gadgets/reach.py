@@ -27,23 +27,16 @@ from circuits.gadgets.slot_values import SlotInteger, commit, unused_name
 
 @dataclass(frozen=True)
 class Comparison:
-    """``bit`` says whether an integer reaches a threshold, ``low`` holds what follows modulo 2^n.
-
-    integer = ``lowest`` + low + 2^n * bit where there is a record.
-    """
+    """integer = threshold - 2^n + ``low`` + 2^n * ``bit`` where there is a record."""
 
     bit: SlotInteger
     low: Spelling
-    lowest: int
 
     def part(self, first: int, count: int) -> Expression:
-        """What ``count`` bits of integer - lowest from bit ``first`` on, which is even, spell."""
-        width = self.low.bits
-        part = self.low.part(first, min(count, width - first)) if first < width else None
-        if first + count <= width and part is not None:
-            return part
-        top = self.bit.expression * (1 << (width - first))
-        return top if part is None else part + top
+        """What ``count`` of the n + 1 bits from bit ``first`` on, which is even, spell."""
+        below = self.low.bits - first
+        spelled = self.low.part(first, min(count, below))
+        return spelled if count <= below else spelled + self.bit.expression * (1 << below)
 
 
 def add_reaches(builder: Builder, log: Log, integer: SlotInteger, threshold: int) -> SlotInteger:
@@ -84,7 +77,7 @@ def add_comparison(builder: Builder, log: Log, integer: SlotInteger, threshold: 
 
     builder.fillers.append(fill)
     bit = SlotInteger(name, away * inverse(1 << width) + 1, 0, 1, values)
-    made = Comparison(bit, spelled, threshold - (1 << width))
+    made = Comparison(bit, spelled)
     builder.shared[key] = made
     return made
 

@@ -7,8 +7,8 @@ lengths of the segments and o and r spelled in the channel's bits, on rows with 
     sum(s) * (sum(s) - 1) = 0      x - sum(s_j * T_j) = o      sum(s_j * (length_j - 1)) - o = r
 
 So one s_j is 1 and T_j <= x <= T_j + length_j - 1; nothing comes near p. x >= T_j is s_j + ... +
-s_k. A threshold by itself (``reach``) takes one spelling: two take as many columns as these do,
-three take more.
+s_k. A threshold by itself (``reach``) takes one spelling and no bit: two take fewer columns than
+these do, three take more, unless the channel is narrow.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ def _require_alike(terms: list[Scaled], cut: _Cut) -> None:
 
 
 def _cost(terms: list[Scaled], cut: _Cut, stages: list[Stage]) -> int:
-    """The columns of limbs and carries, and of every factor that is cut."""
+    """The columns of limbs and carries, and of every factor that is cut and not compared."""
     columns = sum((stage.width + 1) // 2 + (stage.carry_bits + 1) // 2 for stage in stages)
     for term in terms:
         for slot in term.slots:
@@ -270,7 +270,6 @@ def make_row_sum(
         plan = _plan(terms, way)
         if plan is None:
             continue
-        _require_alike(terms, way)
         frames = [
             Piece(
                 k * (way.width or 0),
@@ -291,6 +290,7 @@ def make_row_sum(
             InputReason.OVERFLOW, f"{name}: a row adds {low}..{high} steps, too wide to add up"
         )
     _, way, frames, plan = min(found, key=lambda each: each[0])
+    _require_alike(terms, way)
     pieces = [
         _piece(records, entries, way, frame) for entries, frame in zip(plan, frames, strict=True)
     ]

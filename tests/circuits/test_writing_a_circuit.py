@@ -29,7 +29,7 @@ from examples.circuits.energy_per_litre import (
 from examples.demo.source import ROOT
 from prover.cli import main
 from tests.circuits.logs import SignedLog, failures, random_log, reference_trace, sign_log
-from tests.forgery.traces import digits, spelled_bits, spelling
+from tests.forgery.traces import digits, reach, spelling
 
 MODULE = "examples/circuits/energy_per_litre.py"
 LITTLE, MUCH, HUGE = [2300, 190, 12000], [2300, 300, 12000], [4000, 600, 12000]
@@ -271,15 +271,9 @@ def test_an_account_that_begins_below_zero_fails_at_its_beginning_only(compiled:
 def spell(compiled: Circuit, trace: Trace, name: str, row: int, difference: int) -> None:
     """Fill a comparison as its filler would."""
     names = spelling(compiled.columns, f"{name} digits")
-    spelled = digits(difference % reach(compiled, name), len(names))
+    spelled = digits(difference % reach(compiled, f"{name} digits"), len(names))
     for column, digit in zip(names, spelled, strict=True):
         trace.columns[compiled.columns.index(column), row] = digit
-
-
-def reach(compiled: Circuit, name: str) -> int:
-    """One more than what a comparison's digits can spell."""
-    bound = {constraint.name for constraint in compiled.constraints}
-    return 1 << spelled_bits(bound, spelling(compiled.columns, f"{name} digits"))
 
 
 def test_no_digits_justify_the_wrong_bit(compiled: Circuit) -> None:
@@ -287,7 +281,7 @@ def test_no_digits_justify_the_wrong_bit(compiled: Circuit) -> None:
     low, high = -BOUND * (2**15 - 1), (2**12 - 1) ** 2 + ALLOWANCE - 1
     for name, threshold in ((POSITIVE, 0), (ALARM, ALLOWANCE)):
         for slot in (0, 1):
-            limit = reach(compiled, f"t@{slot}{name}")
+            limit = reach(compiled, f"t@{slot}{name} digits")
             for t in (low, -1, 0, 1, ALLOWANCE - 1, ALLOWANCE, high):
                 claimed_up, claimed_down = (t - threshold) % P, (t - threshold + limit) % P
                 wrong = claimed_down if t >= threshold else claimed_up

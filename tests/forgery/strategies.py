@@ -33,8 +33,8 @@ from tests.forgery.traces import (
     digits,
     fill_hash,
     form_values,
+    reach,
     selector_values,
-    spelled_bits,
     spelling,
 )
 
@@ -265,13 +265,13 @@ def _cells(
 
 def _half_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
     """Digits half of 2^n beside the true ones: the bit of two records is one half more, or less."""
-    key, reach = found["key"], _reach(case, found)
+    key, limit = found["key"], reach(case.circuit, f"{found['key']} digits")
     gaps = {row: _reading(case, found, row) for row in _full_rows(case)}
     alike = [[row for row in gaps if (gaps[row] < 0) is below] for below in (False, True)]
     for row, other in (pair for rows in alike for pair in combinations(rows, 2)):
         cells: dict[tuple[str, int], int] = {}
         for place in (row, other):
-            value = (gaps[place] + reach // 2) % reach
+            value = (gaps[place] + limit // 2) % limit
             cells |= _cells(case, f"{key} digits", place, value)
         yield partial(build, case, Lie(cells=cells))
 
@@ -281,17 +281,12 @@ def _wrong_comparison(case: Case, found: Match[str]) -> Iterator[Attempt]:
 
     That is p less, or, where p is added, far more than 3.
     """
+    limit = reach(case.circuit, f"{found['key']} digits")
     for row in _full_rows(case):
         gap = _reading(case, found, row)
-        value = (gap if gap < 0 else gap + _reach(case, found)) + row % 2 * P
+        value = (gap if gap < 0 else gap + limit) + row % 2 * P
         cells = _cells(case, f"{found['key']} digits", row, value, int(found["digit"]))
         yield partial(build, case, Lie(cells=cells))
-
-
-def _reach(case: Case, found: Match[str]) -> int:
-    """One more than what the digits of a comparison can spell."""
-    names = spelling(case.circuit.columns, f"{found['key']} digits")
-    return 1 << spelled_bits({c.name for c in case.circuit.constraints}, names)
 
 
 def _other_time_step(case: Case, found: Match[str]) -> Iterator[Attempt]:

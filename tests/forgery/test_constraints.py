@@ -20,7 +20,7 @@ from tests.forgery.strategies import (
     honest,
     is_true,
 )
-from tests.forgery.traces import Lie, spelled_bits, spelling
+from tests.forgery.traces import Lie, reach
 from verifier.kernel.parameters import ParameterSet
 
 by_name = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -107,13 +107,12 @@ def test_the_row_after_the_last_one_may_be_active(case: Case) -> None:
     without it, and what later rows count flows into no public value.
     """
     after = honest(case).trace.layout.active_rows
-    bound = {constraint.name for constraint in case.circuit.constraints}
     cells: dict[tuple[str, int], int] = {}
     for name in case.circuit.columns:  # the padding row's readings are zero: below every threshold
         found = re.fullmatch(r"(\w+@\d+ >= (\d+) digits)\[(\d+)\]", name)
         if found:
-            reach = 1 << spelled_bits(bound, spelling(case.circuit.columns, found[1]))
-            cells[name, after] = reach - int(found[2]) >> 2 * int(found[3]) & 3
+            spelled = reach(case.circuit, found[1]) - int(found[2])
+            cells[name, after] = spelled >> 2 * int(found[3]) & 3
     forgery = build(case, Lie(active={after: 1}, cells=cells))
     assert failing(case.circuit, forgery.trace, forgery.statement) == NOT_NEEDED
     assert forgery.statement == honest(case).statement

@@ -76,6 +76,12 @@ def spelled_bits(constraints: Collection[str], names: Sequence[str]) -> int:
     return 2 * len(names) - odd
 
 
+def reach(circuit: Circuit, stem: str) -> int:
+    """One more than what the columns stem[0], stem[1], ... can spell."""
+    names = {constraint.name for constraint in circuit.constraints}
+    return 1 << spelled_bits(names, spelling(circuit.columns, stem))
+
+
 def digits(value: int, count: int, wild: int | None = None) -> list[int]:
     """The ``count`` lowest digits of a value, lowest first.
 
